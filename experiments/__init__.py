@@ -1,0 +1,1 @@
+"""The exercises: one file each, in a folder per chapter; the library in `dlexp` never imports them."""

@@ -1,0 +1,51 @@
+"""Claims with verdicts: a measured effect, its interval, the rule that decides, and what it decides."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dlexp.stats import LEVEL, Interval
+
+Verdict = Literal["supported", "refuted", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One tested statement; `verdict` is computed by `claim_above` or `claim_below`, never written by hand."""
+
+    name: str
+    statement: str
+    effect: float
+    low: float | None
+    high: float | None
+    unit: str
+    rule: str
+    verdict: Verdict
+
+
+def claim_above(name: str, statement: str, effect: Interval, margin: float, unit: str) -> Claim:
+    """The claim that `effect` exceeds `margin`, the smallest size that would matter in practice."""
+    verdict = _decide(effect.low, effect.high, margin)
+    return _claim(name, statement, effect, unit, f"above {margin:g}", verdict)
+
+
+def claim_below(name: str, statement: str, effect: Interval, margin: float, unit: str) -> Claim:
+    """The claim that `effect` stays under `margin`, the smallest size that would matter in practice."""
+    low, high = (None if end is None else -end for end in (effect.high, effect.low))
+    verdict = _decide(low, high, -margin)
+    return _claim(name, statement, effect, unit, f"below {margin:g}", verdict)
+
+
+def _decide(low: float | None, high: float | None, margin: float) -> Verdict:
+    if low is not None and low > margin:
+        return "supported"
+    if high is not None and high < margin:
+        return "refuted"
+    return "inconclusive"
+
+
+def _claim(name: str, statement: str, effect: Interval, unit: str, side: str, verdict: Verdict) -> Claim:
+    rule = (
+        f"supported if the whole {LEVEL:.0%} interval lies {side} {unit}, "
+        "refuted if the whole of it lies on the other side, else inconclusive"
+    )
+    return Claim(name, statement, effect.mean, effect.low, effect.high, unit, rule, verdict)

@@ -1,0 +1,213 @@
+"""One composed configuration in, one recorded answer out."""
+
+import json
+import logging
+import os
+import platform
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from dlexp import __version__, registry, tracking
+from dlexp.answer import Answer, write_atomically
+from dlexp.errors import DlexpError, InputError
+from dlexp.processes import available_cores, process_identity
+from dlexp.registry import Exercise
+from dlexp.schema import build_params
+from dlexp.settings import Settings, choose_device
+
+log = logging.getLogger(__name__)
+NOT_IDENTITY = ("tracking", "store", "device", "threads")
+"""Parts of a configuration that do not change what is asked: two runs that differ only here repeat each other."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: handled like Ctrl-C, so that what must be closed is closed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run leaves to its caller."""
+
+    answer: Answer
+    run_id: str
+    seconds: float
+
+
+@hydra.main(config_path="pkg://dlexp.conf", config_name="config", version_base="1.3")  # type: ignore[untyped-decorator]
+def hydra_main(config: DictConfig) -> float | None:
+    """Hydra's entry: run one job, print its answer, return the number a sweeper may optimise."""
+    from dlexp.summary import print_outcome
+
+    outcome = run_job(config, Path(HydraConfig.get().runtime.output_dir), HydraConfig.get().runtime.choices["exercise"])
+    if HydraConfig.get().mode.name == "RUN":
+        print_outcome(outcome, tracking.Address.resolve(config.tracking.uri, config.tracking.artifacts))
+    _results.append(outcome)
+    return outcome.answer.objective
+
+
+_results: list[Outcome] = []
+
+
+def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
+    """Validate `config`, run the exercise `slug` into `folder`, and record it.
+
+    Raises:
+        InputError: the configuration or the data are at fault; no MLflow run has been opened.
+        DlexpError: the run failed; its MLflow run is closed as FAILED.
+    """
+    started = time.monotonic()
+    _refuse_existing_answer(folder)
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    settings = build_params(Settings, {key: plain[key] for key in Settings.__dataclass_fields__}, "config")
+    address = tracking.Address.resolve(plain["tracking"]["uri"], plain["tracking"]["artifacts"])
+    exercise = registry.find(slug)
+    writer = tracking.writer()  # starts now, so that mlflow is imported on another core while torch is on this one
+    module, lab, params = _prepare(exercise, settings, plain, folder)
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+
+    name = run_name(plain, HydraConfig.get().overrides.task if HydraConfig.initialized() else [])
+    record = writer.open(
+        address,
+        experiment=slug,
+        run_name=name,
+        params=flat_params(plain),
+        tags=_tags(exercise, settings, plain, lab),
+        parent=plain["tracking"]["parent_run"],
+    )
+    lab.record = record
+    with _recorded(record, folder):
+        module.run(lab, params)
+        lab.answer.write(lab.evidence(), exercise.statement["en"])
+        record.metrics({**lab.answer.metrics, **{f"claim/{c.name}": c.effect for c in lab.answer.claims}})
+        record.tags({f"dlexp.verdict.{claim.name}": claim.verdict for claim in lab.answer.claims})
+    return Outcome(lab.answer, record.run_id, time.monotonic() - started)
+
+
+def _prepare(
+    exercise: Exercise, settings: Settings, config: dict[str, Any], folder: Path
+) -> tuple[ModuleType, Any, Any]:
+    """Everything that can be refused is refused here, before a run is opened."""
+    module = registry.load(exercise)
+    params = build_params(module.Params, config["params"], "params")
+
+    import torch
+
+    from dlexp.data import build_dataset
+    from dlexp.lab import Lab
+
+    torch.set_num_threads(settings.threads or available_cores())
+    device = choose_device(settings.device)
+    dataset = build_dataset(config["dataset"]) if config.get("dataset") else None
+    answer = Answer(exercise.slug, f"{exercise.number} {exercise.title}", settings.scale, settings.repetitions, folder)
+    lab = Lab(settings, config, device, answer, dataset.to(device) if dataset is not None else None)  # type: ignore[arg-type]
+    if config.get("model") and dataset is not None:
+        lab.model()  # wrong keys, weights that do not fit
+        lab.recipe(seed=0).check()
+    return module, lab, params
+
+
+@contextmanager
+def _recorded(record: tracking.RunRecord, folder: Path) -> Iterator[None]:
+    """Close the MLflow run with the status that is true, whatever happens inside."""
+    status = "FAILED"
+    try:
+        with _sigterm_raises():
+            yield
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        log.warning("interrupted")
+        raise
+    except Exception as error:
+        log.exception("the run failed")
+        (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        record.tags({"dlexp.error": f"{type(error).__name__}: {error}"})
+        raise
+    finally:
+        for handler in logging.getLogger().handlers:
+            handler.flush()
+        record.artifacts(folder)
+        try:
+            record.close(status)
+        except DlexpError:
+            if status == "FINISHED":  # else the first error is the one to report
+                raise
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    try:
+        previous = signal.signal(signal.SIGTERM, handle)
+    except ValueError:  # not the main thread: the host program decides about signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _refuse_existing_answer(folder: Path) -> None:
+    if (folder / "answer.json").exists():
+        raise InputError(f"hydra.run.dir={folder}: already holds an answer; choose another folder or remove it")
+
+
+def identity(config: Mapping[str, Any]) -> str:
+    """Hash of what a run computes: equal for two runs that repeat each other."""
+    kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
+    return sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def flat_params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """The configuration as dotted keys, without what is the same for every run of an exercise."""
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if prefix == "" and key in ("exercise", "tracking", "store"):
+            continue
+        if isinstance(value, Mapping):
+            flat.update(flat_params(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def run_name(config: Mapping[str, Any], overrides: list[str]) -> str:
+    """What tells this run from its neighbours in a list: its scale and what the user changed."""
+    hidden = ("exercise", "scale", "tracking", "hydra")
+    told = [word for word in overrides if not word.lstrip("+~").startswith(hidden)]
+    return " ".join([str(config["scale"]), *told])[:120]
+
+
+def _tags(exercise: Exercise, settings: Settings, config: Mapping[str, Any], lab: Any) -> dict[str, str]:
+    import torch
+    import torchvision
+
+    return {
+        "dlexp.exercise": exercise.slug,
+        "dlexp.chapter": exercise.chapter,
+        "dlexp.scale": settings.scale,
+        "dlexp.config_hash": identity(config),
+        "dlexp.version": __version__,
+        "dlexp.torch": f"{torch.__version__} (torchvision {torchvision.__version__})",
+        "dlexp.python": platform.python_version(),
+        "dlexp.device": lab.device,
+        "dlexp.dataset_fingerprint": lab.dataset.fingerprint if lab.dataset is not None else "none",
+        "dlexp.host": socket.gethostname(),
+        "dlexp.process": process_identity(os.getpid()),
+    }

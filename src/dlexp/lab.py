@@ -1,0 +1,129 @@
+"""What an experiment is handed: device, data, training, recording."""
+
+import logging
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlexp.answer import Answer
+from dlexp.errors import InputError
+from dlexp.processes import available_cores
+from dlexp.progress import Progress, progress
+from dlexp.schema import build_params
+from dlexp.settings import Settings, Store
+from dlexp.tracking import RunRecord
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dlexp.data import Dataset
+    from dlexp.training.recipe import Recipe
+    from dlexp.training.replicas import Trained
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Lab:
+    """The bench of one run. Everything random starts from `seeds`; everything recorded goes through here."""
+
+    settings: Settings
+    config: dict[str, Any]  # the whole resolved configuration
+    device: str
+    answer: Answer
+    dataset: "Dataset"
+    record: RunRecord | None = None  # None: nothing is tracked (tests, notebooks)
+
+    @property
+    def seeds(self) -> list[int]:
+        """One seed per repetition."""
+        return self.settings.repetitions
+
+    def recipe(self, seed: int, *, model: Mapping[str, Any] | None = None, **changes: Any) -> "Recipe":
+        """The configured training with `seed`; `model` replaces the configured one, `changes` other parts."""
+        from dlexp.training.recipe import Recipe, Trainer
+
+        parts: dict[str, Any] = {
+            "model": dict(model or self._group("model")),
+            "optimizer": self._group("optimizer"),
+            "scheduler": self._group("scheduler"),
+            "loss": self._group("loss"),
+            "augmentation": self.config.get("augmentation"),
+            "trainer": build_params(Trainer, self._group("trainer"), "trainer"),
+        }
+        return Recipe(**{**parts, **changes}, seed=seed)
+
+    def model(self, node: Mapping[str, Any] | None = None) -> "nn.Module":
+        """The configured model (or the one of `node`), untrained or with its `weights`, ready to evaluate."""
+        from dlexp.models import build_model
+
+        data = self.dataset
+        net = build_model(node or self._group("model"), data.input_shape, data.n_classes, data.mean, data.std)
+        return net.to(self.device).eval()
+
+    def train(self, recipes: Sequence["Recipe"], label: str = "training") -> list["Trained"]:
+        """Trained nets for `recipes`, in order: from the store where they are known, else trained side by side."""
+        from dlexp.training.replicas import train_replicas
+
+        store = self._store()
+        with progress(label, len(recipes)) as shown:
+
+            def on_done(index: int, trained: "Trained") -> None:
+                self._record_history(f"{label}/{recipes[index].seed}", trained)
+                shown.advance()
+
+            if store is None:
+                return train_replicas(recipes, self.dataset, device=self.device, on_done=on_done)
+            return store.train(recipes, self.dataset, device=self.device, on_done=on_done)
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Progress]:
+        """Show the progress of `total` steps; `advance()` after each."""
+        log.info("%s: %d steps", label, total)
+        with progress(label, total) as shown:
+            yield shown
+
+    def evidence(self) -> dict[str, str]:
+        """The header of the answer: data, n, seeds, hardware, versions."""
+        import torch
+        import torchvision
+
+        from dlexp import __version__
+
+        data = self.dataset
+        sizes = [("train", data.train), ("val", data.val), ("test", data.test)]
+        device = torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else self.device
+        return {
+            "data": f"{data.name}, " + ", ".join(f"{len(split)} {name}" for name, split in sizes if split is not None),
+            "data fingerprint": data.fingerprint[:16],
+            "seeds": f"{len(self.seeds)} ({', '.join(map(str, self.seeds))})",
+            "scale": self.settings.scale,
+            "device": f"{device}, {torch.get_num_threads()} threads of {available_cores()} cores, {platform.machine()}",
+            "versions": f"dlexp {__version__}, torch {torch.__version__}, torchvision {torchvision.__version__}, "
+            f"Python {platform.python_version()}",
+        }
+
+    def _group(self, name: str) -> dict[str, Any]:
+        node = self.config.get(name)
+        if not node:
+            raise InputError(f"{name}: this exercise needs one; say {name}=...")
+        return dict(node)
+
+    def _store(self) -> Any:
+        from dlexp.store import Store as NetStore
+
+        settings = build_params(Store, self.config["store"], "store")
+        if settings.dir is None:
+            return None
+        return NetStore(Path(settings.dir).expanduser().absolute(), int(settings.max_gb * 1e9))
+
+    def _record_history(self, name: str, trained: "Trained") -> None:
+        for row in trained.history:
+            log.info("%s %s", name, " ".join(f"{key}={value:.5g}" for key, value in row.items()))
+        if self.record is not None:
+            for row in trained.history:
+                values = {f"{name}/{key}": value for key, value in row.items() if key != "epoch"}
+                self.record.metrics(values, step=int(row["epoch"]))

@@ -1,0 +1,42 @@
+"""From the words after `dlexp run` to Hydra, and from whatever goes wrong to one clear line."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from dlexp import compose
+from dlexp.errors import DlexpError
+
+
+def launch(arguments: Sequence[str], debug: bool) -> None:
+    """Run Hydra on `arguments` as if they were its own command line.
+
+    Raises:
+        InputError: the arguments do not compose, or the exercise refuses what they ask for.
+        DlexpError: the run failed.
+    """
+    words = compose.expand_scale(compose.order_arguments(arguments))
+    compose.register_resolvers()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing its own message and exiting
+    sys.argv = ["dlexp run", *words]
+
+    from dlexp.job import hydra_main
+
+    try:
+        hydra_main()
+    except (HydraException, OmegaConfBaseException) as error:
+        if debug:
+            raise
+        raise compose.explain(error, words) from error
+    except DlexpError:
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise DlexpError(
+            f"the run failed: {type(error).__name__}: {reason} (its folder holds traceback.txt; --debug shows it here)"
+        ) from error
