@@ -68,10 +68,15 @@ class Kind:
         return [getattr(each, part) for each in self.measured]
 
 
-def run(lab: Lab, params: Params) -> None:
-    """Train the nets (or take the given checkpoint), delete blocks in every way, and judge the claims."""
+def check(lab: Lab, params: Params) -> None:
+    """Refuse, before anything is trained, data and nets that this exercise cannot work with."""
     if lab.dataset.val is None:
         raise InputError("dataset.val_fraction=0: greedy deletion chooses on validation images; keep some, e.g. 0.1")
+    as_chain(lab.model())
+
+
+def run(lab: Lab, params: Params) -> None:
+    """Train the nets (or take the given checkpoint), delete blocks in every way, and judge the claims."""
     nets = train(lab, params)
     plan = draw_plan(nets["residual"][0], lab.seeds[0], params.random_sets, params.permutations)
     check_against_zeroing(lab, nets["residual"][0], plan)
@@ -133,23 +138,24 @@ def method(lab: Lab, plan: Plan, params: Params, n_nets: int) -> None:
     lab.answer.section(
         "Formal statement",
         r"A residual net with $N$ blocks computes $y_i = f_i(y_{i-1}; \theta_i) + s_i(y_{i-1})$, $i = 1, \dots, N$, "
-        r"where $s_i$ is the identity, or a map that repairs the shape where it changes (a relu follows the sum). For a "
-        r"set $D$ of blocks let $F_D$ be the net with $\theta_i = 0$ for all $i \in D$, hence $y_i = 0 + s_i(y_{i-1})$. "
-        r"With $A(\cdot)$ the accuracy on test images, block $i$ costs $\delta_i = A(F_\emptyset) - A(F_{\{i\}})$. It is "
-        r"**dispensable** if $\delta_i < m$ and **needed** if $\delta_i > m$, each beyond the uncertainty of the "
-        f"measurement. The margin $m = {params.margin:g}$ was fixed before looking.",
+        r"where $s_i$ is the identity, or a map that repairs the shape where it changes (a relu follows the sum). "
+        r"For a set $D$ of blocks let $F_D$ be the net with $\theta_i = 0$ for all $i \in D$, hence "
+        r"$y_i = 0 + s_i(y_{i-1})$. With $A(\cdot)$ the accuracy on test images, block $i$ costs "
+        r"$\delta_i = A(F_\emptyset) - A(F_{\{i\}})$. It is **dispensable** if $\delta_i < m$ and **needed** if "
+        r"$\delta_i > m$, each beyond the uncertainty of the measurement. "
+        f"The margin $m = {params.margin:g}$ was fixed before looking.",
     )
     unit = f"{n_nets} trainings, paired by seed" if n_nets > 1 else "test images, as there is one given net"
     lab.answer.section(
         "Method",
         f"{plan.n_blocks} blocks, {int(plan.identity.sum())} of them identity blocks. Each was deleted alone; "
-        f"{plan.draws} random sets were drawn for each size; blocks were deleted cumulatively in a greedy order chosen on "
-        f"validation images; {len(plan.permuted)} reorderings exchanged blocks of equal shape. Accuracies are on test "
-        "images, on which nothing was chosen. Deleting leaves the branch out of the computation; in this run that was "
-        "checked for every block against the literal procedure (zero $\\theta_i$, predict, restore): the same "
-        "predictions, and afterwards the same SHA-256 of all weights and buffers. "
-        f"Intervals are 95 % over {unit}. Block verdicts are corrected for the number of blocks (Bonferroni); the claims "
-        "are not corrected for one another.",
+        f"{plan.draws} random sets were drawn for each size; blocks were deleted cumulatively in a greedy order "
+        f"chosen on validation images; {len(plan.permuted)} reorderings exchanged blocks of equal shape. Accuracies "
+        "are on test images, on which nothing was chosen. Deleting leaves the branch out of the computation; in this "
+        "run that was checked for every block against the literal procedure (zero $\\theta_i$, predict, restore): the "
+        "same predictions, and afterwards the same SHA-256 of all weights and buffers. "
+        f"Intervals are 95 % over {unit}. Block verdicts are corrected for the number of blocks (Bonferroni); the "
+        "claims are not corrected for one another.",
     )
 
 
@@ -185,9 +191,7 @@ def single_deletions(lab: Lab, plan: Plan, params: Params, kinds: list[Kind]) ->
         lambda full, single: full[0] - single[identity].mean(), residual["full"], residual["single"]
     )
     answer.objective = mean_drop.mean
-    statement = (
-        "Deleting one identity block of the residual net costs, averaged over these blocks, less than the margin."
-    )
+    statement = "Deleting one identity block costs the residual net, averaged over these blocks, less than the margin."
     answer.claim(claim_below("identity_blocks_are_dispensable", statement, mean_drop, params.margin, "accuracy"))
     if not identity.all():
         extra = interval_of(lambda single: single[identity].mean() - single[~identity].mean(), residual["single"])
@@ -264,9 +268,7 @@ def several_deletions(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
 
     residual = kinds[0]
     share = interval_of(largest_step, residual["full"], residual["random"])
-    statement = (
-        "Accuracy falls gradually with the number of randomly deleted blocks: no one step takes most of the loss."
-    )
+    statement = "Accuracy falls gradually with the number of deleted blocks: no one step takes most of the loss."
     answer.claim(claim_below("loss_is_gradual", statement, share, ONE_STEP, "share of the loss"))
     half = max(1, n // 2)
     drawn = slice((half - 1) * draws, half * draws)
@@ -341,14 +343,10 @@ def skipping_per_image(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
     some = np.mean([(each.sum(dim=0) > 0).float().mean().item() for each in skipped["residual"]])
     answer.metric("images_with_a_skippable_block", float(some))
     average = interval_of(lambda share: share[0], shares["residual"])
-    statement = (
-        "The average image keeps its class when at least a third of the blocks are deleted together, chosen for it."
-    )
+    statement = "The average image keeps its class without a third of the blocks, deleted together and chosen for it."
     answer.claim(claim_above("images_do_without_blocks", statement, average, SKIPPED, "share of the blocks"))
     lost = interval_of(lambda same: 1 - same[0], kept_by_random)
-    statement = (
-        "Which blocks an image does without matters: random sets of the same sizes change the class of many images."
-    )
+    statement = "The choice matters: random sets of blocks of the same sizes change the class of many images."
     answer.claim(claim_above("the_choice_of_blocks_matters", statement, lost, CHOSEN_GAP, "share of the images"))
 
 
@@ -366,9 +364,9 @@ def discussion(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
     ]
     if verdicts["identity_blocks_are_dispensable"] == "refuted":
         lines.append(
-            f"The paper's finding, made with 54 blocks, does not carry over to this net in full: with {n} blocks the "
-            f"{2**n} paths are few, one deletion removes half of them, and each stage has few blocks that could stand in "
-            "for one another. `-m model.depth=8,14,20,32` shows how the cost of one deletion falls with depth."
+            f"The paper's finding, made with 54 blocks, does not carry over to this net in full: with {n} blocks there "
+            f"are few paths ($2^{{{n}}}$), one deletion removes half of them, and each stage has few blocks that could "
+            "stand in for one another. `-m model.depth=8,14,20,32` shows how the cost depends on the depth."
         )
     if verdicts.get("plain_net_collapses") == "supported":
         lines.append(
@@ -378,8 +376,8 @@ def discussion(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
     elif len(kinds) == 1:
         lines.append("There is no plain control in this run, so it cannot say that the shortcuts are the reason.")
     lines.append(
-        "Deleting a block also changes the scale of what the next block receives, and batch normalisation here keeps the "
-        "statistics of the whole net: part of every drop may be this mismatch and not lost information. The intervals "
-        "cover the training (or the sampling of images), not the choice of data set, depth and recipe."
+        "Deleting a block also changes the scale of what the next block receives, and batch normalisation here keeps "
+        "the statistics of the whole net: part of every drop may be this mismatch and not lost information. The "
+        "intervals cover the training (or the sampling of images), not the choice of data set, depth and recipe."
     )
     answer.section("Discussion", "\n\n".join(lines))

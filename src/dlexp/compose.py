@@ -103,8 +103,13 @@ def explain(error: Exception, arguments: Sequence[str]) -> InputError:
         return _explain_missing(error)
     if isinstance(error, OverrideParseException):
         reason = str(error.message).splitlines()[0]
-        return InputError(f"{error.override}: not a valid override ({reason}); write KEY=VALUE")
+        why = f" ({reason})" if "=" in str(error.override) else ""
+        return InputError(f"{error.override}: not a valid override{why}; write KEY=VALUE")
     text = " ".join(str(error) + " " + str(error.__cause__ or "") for error in [error])
+    several = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'", text)
+    if several:
+        word = several.group(1)
+        return InputError(f"{word}: several values; add -m to run each of them, or write a list as KEY=[A,B]")
     unknown = re.search(r"Could not (?:override|append to|delete)[^']*'([^']+)'", text)
     if unknown:
         key = unknown.group(1).split("@")[0].split("=")[0]

@@ -1,5 +1,6 @@
 """One composed configuration in, one recorded answer out."""
 
+import functools
 import json
 import logging
 import os
@@ -14,10 +15,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from dlexp import __version__, registry, tracking
@@ -27,6 +29,10 @@ from dlexp.processes import available_cores, process_identity
 from dlexp.registry import Exercise
 from dlexp.schema import build_params
 from dlexp.settings import Settings, choose_device
+
+if TYPE_CHECKING:
+    from dlexp.data import Dataset
+    from dlexp.lab import Lab
 
 log = logging.getLogger(__name__)
 NOT_IDENTITY = ("tracking", "store", "device", "threads")
@@ -51,14 +57,22 @@ def hydra_main(config: DictConfig) -> float | None:
     """Hydra's entry: run one job, print its answer, return the number a sweeper may optimise."""
     from dlexp.summary import print_outcome
 
-    outcome = run_job(config, Path(HydraConfig.get().runtime.output_dir), HydraConfig.get().runtime.choices["exercise"])
-    if HydraConfig.get().mode.name == "RUN":
+    runtime = HydraConfig.get().runtime
+    single = HydraConfig.get().mode is RunMode.RUN
+    try:
+        outcome = run_job(config, Path(runtime.output_dir), runtime.choices["exercise"])
+    except Exception as error:
+        if not single:  # the sweeper goes on with the other jobs and reports this one
+            raise
+        failures.append(error)  # Hydra would print a message of its own before ours
+        return None
+    if single:
         print_outcome(outcome, tracking.Address.resolve(config.tracking.uri, config.tracking.artifacts))
-    _results.append(outcome)
     return outcome.answer.objective
 
 
-_results: list[Outcome] = []
+failures: list[Exception] = []
+"""What went wrong in a single run, for `launch` to raise once Hydra has returned."""
 
 
 def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
@@ -71,7 +85,7 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
     started = time.monotonic()
     _refuse_existing_answer(folder)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    settings = build_params(Settings, {key: plain[key] for key in Settings.__dataclass_fields__}, "config")
+    settings = _settings(plain)
     address = tracking.Address.resolve(plain["tracking"]["uri"], plain["tracking"]["artifacts"])
     exercise = registry.find(slug)
     writer = tracking.writer()  # starts now, so that mlflow is imported on another core while torch is on this one
@@ -96,27 +110,48 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
     return Outcome(lab.answer, record.run_id, time.monotonic() - started)
 
 
+def check_job(config: DictConfig, slug: str) -> None:
+    """Everything that `run_job` would refuse, without running: a sweep looks at all its jobs first."""
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    _prepare(registry.find(slug), _settings(plain), plain, Path())
+
+
+def _settings(plain: Mapping[str, Any]) -> Settings:
+    return build_params(Settings, {key: plain[key] for key in Settings.__dataclass_fields__}, where="")
+
+
 def _prepare(
     exercise: Exercise, settings: Settings, config: dict[str, Any], folder: Path
-) -> tuple[ModuleType, Any, Any]:
-    """Everything that can be refused is refused here, before a run is opened."""
+) -> tuple[ModuleType, "Lab", Any]:
+    """The experiment, its bench and its parameters; whatever can be refused is refused here, before a run is opened."""
+    for group, default in exercise.groups.items():
+        if not config.get(group):
+            raise InputError(f"{group}: this exercise needs one; its default is {group}={default}")
     module = registry.load(exercise)
     params = build_params(module.Params, config["params"], "params")
 
     import torch
 
-    from dlexp.data import build_dataset
     from dlexp.lab import Lab
 
     torch.set_num_threads(settings.threads or available_cores())
     device = choose_device(settings.device)
-    dataset = build_dataset(config["dataset"]) if config.get("dataset") else None
+    dataset = load_dataset(json.dumps(config["dataset"])).to(device) if config.get("dataset") else None
     answer = Answer(exercise.slug, f"{exercise.number} {exercise.title}", settings.scale, settings.repetitions, folder)
-    lab = Lab(settings, config, device, answer, dataset.to(device) if dataset is not None else None)  # type: ignore[arg-type]
+    lab = Lab(settings, config, device, answer, dataset)
     if config.get("model") and dataset is not None:
-        lab.model()  # wrong keys, weights that do not fit
-        lab.recipe(seed=0).check()
+        lab.check()
+    if hasattr(module, "check"):
+        module.check(lab, params)
     return module, lab, params
+
+
+@functools.lru_cache(maxsize=1)
+def load_dataset(node: str) -> "Dataset":
+    """The data that a `dataset` group (as JSON) describes; the jobs of a sweep in one process share them."""
+    from dlexp.data import build_dataset
+
+    return build_dataset(json.loads(node))
 
 
 @contextmanager

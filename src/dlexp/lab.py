@@ -64,20 +64,30 @@ class Lab:
         net = build_model(node or self._group("model"), data.input_shape, data.n_classes, data.mean, data.std)
         return net.to(self.device).eval()
 
+    def check(self) -> None:
+        """Refuse, before anything is recorded, groups whose settings do not fit each other or the data."""
+        from dlexp.schema import instantiate
+
+        net = self.model()
+        if not self.config.get("trainer"):
+            return
+        recipe = self.recipe(seed=0)
+        optimizer = instantiate(recipe.optimizer, net.parameters(), where="optimizer")
+        instantiate(recipe.scheduler, optimizer, 1, where="scheduler")
+        instantiate(recipe.loss, where="loss")
+        if recipe.augmentation:
+            instantiate(recipe.augmentation, where="augmentation")
+
     def train(self, recipes: Sequence["Recipe"], label: str = "training") -> list["Trained"]:
         """Trained nets for `recipes`, in order: from the store where they are known, else trained side by side."""
-        from dlexp.training.replicas import train_replicas
+        from dlexp.training.single import train_one
 
-        store = self._store()
+        out = []
         with progress(label, len(recipes)) as shown:
-
-            def on_done(index: int, trained: "Trained") -> None:
-                self._record_history(f"{label}/{recipes[index].seed}", trained)
+            for r in recipes:
+                out.append(train_one(r, self.dataset, device=self.device))
                 shown.advance()
-
-            if store is None:
-                return train_replicas(recipes, self.dataset, device=self.device, on_done=on_done)
-            return store.train(recipes, self.dataset, device=self.device, on_done=on_done)
+        return out
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Progress]:

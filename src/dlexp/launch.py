@@ -23,10 +23,16 @@ def launch(arguments: Sequence[str], debug: bool) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing its own message and exiting
     sys.argv = ["dlexp run", *words]
 
-    from dlexp.job import hydra_main
+    from hydra.core.plugins import Plugins
 
+    from dlexp.job import failures, hydra_main
+    from hydra_plugins.dlexp_grid import GridSweeper
+
+    Plugins.instance().register(GridSweeper)  # Hydra's own search does not see editable installs
     try:
         hydra_main()
+        if failures:
+            raise failures[0]
     except (HydraException, OmegaConfBaseException) as error:
         if debug:
             raise

@@ -39,7 +39,7 @@ def instantiate(node: Mapping[str, Any], /, *args: Any, where: str = "config", *
     options = {str(key): value for key, value in node.items() if key not in ("_target_", "_partial_")}
     for key, value in options.items():
         if isinstance(value, Mapping) and "_target_" in value:
-            options[key] = instantiate(value, where=f"{where}.{key}")
+            options[key] = instantiate(value, where=dotted(where, key))
     options = check_arguments(function, options, where, strict=target.startswith("dlexp."))
     if node.get("_partial_"):
         return functools.partial(function, *args, **options, **extra)
@@ -82,7 +82,7 @@ def check_arguments(
     except (NameError, TypeError):  # names that only a type checker sees
         hints = {}
     return {
-        key: convert(value, hints[key], f"{where}.{key}", strict) if key in hints else value
+        key: convert(value, hints[key], dotted(where, key), strict) if key in hints else value
         for key, value in options.items()
     }
 
@@ -91,7 +91,7 @@ def build_params(cls: type[T], values: Mapping[str, Any], where: str = "params")
     """An instance of the dataclass `cls` from plain `values`: every field present, known and in range."""
     hints = typing.get_type_hints(cls, include_extras=True)
     refuse_unknown(values, hints, where)
-    checked = {key: convert(value, hints[key], f"{where}.{key}") for key, value in values.items()}
+    checked = {key: convert(value, hints[key], dotted(where, key)) for key, value in values.items()}
     try:
         return cls(**checked)
     except TypeError as error:  # a field without a value
@@ -100,11 +100,16 @@ def build_params(cls: type[T], values: Mapping[str, Any], where: str = "params")
         raise InputError(f"{where}: {error}") from error
 
 
+def dotted(where: str, key: str) -> str:
+    """The key's whole name; `where` is empty at the root of the configuration."""
+    return f"{where}.{key}" if where else key
+
+
 def refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
     """Raise InputError for the first key of `given` that is not in `known`, with the nearest valid one."""
     for key in given:
         if key not in known:
-            raise InputError(f"{where}.{key}: there is no such key; {nearest(key, known)}")
+            raise InputError(f"{dotted(where, key)}: there is no such key; {nearest(key, known)}")
 
 
 def convert(value: Any, annotation: Any, where: str, strict: bool = True) -> Any:

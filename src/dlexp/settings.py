@@ -49,6 +49,6 @@ def choose_device(name: str) -> str:
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise InputError(f"device={name}: not available here ({reason}); use device=auto or device=cpu") from error
     return name

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dlexp.answer import cell
+from dlexp.answer import interval_text
 from dlexp.compose import show_path
 
 if TYPE_CHECKING:
@@ -20,19 +21,14 @@ def print_outcome(outcome: "Outcome", address: "Address") -> None:
     """The claims as a table, then the three lines that lead on."""
     console = Console(highlight=False)
     answer = outcome.answer
-    table = Table(title=f"{answer.title} ({answer.scale})", title_justify="left")
-    for heading, justify in (
-        ("claim", "left"),
-        ("effect", "right"),
-        ("95 % interval", "right"),
-        ("unit", "left"),
-        ("verdict", "left"),
-    ):
-        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for row in answer.verdicts():
-        mark, colour = MARKS[row["verdict"]]
-        *values, verdict = (cell(value) for value in row.values())
-        table.add_row(*values, Text(f"{mark} {verdict}", style=colour))
+    console.print(f"\n{answer.title} ({answer.scale} scale)", style="bold")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for heading in ("verdict", "claim", "effect", "95 % interval"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "effect" else "left")
+    for claim in answer.claims:
+        mark, colour = MARKS[claim.verdict]
+        verdict = Text(f"{mark} {claim.verdict}", style=colour)
+        table.add_row(verdict, claim.name, f"{claim.effect:.3g}", interval_text(claim))
     console.print(table)
     console.print(f"answer  {show_path(answer.folder / 'answer.md')}", soft_wrap=True)
     console.print(f"run     {outcome.run_id} in {address.uri} ({outcome.seconds:.1f} s)", soft_wrap=True)

@@ -1,5 +1,7 @@
 """A sweep: every combination of the swept values, one job each, under one parent run in MLflow."""
 
+import copy
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,11 +11,12 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from dlexp import compose, tracking
 from dlexp.answer import markdown_table, to_json, write_atomically
 from dlexp.errors import DlexpError
+from dlexp.job import check_job
 from dlexp.stats import mean_interval
 
 Row = dict[str, Any]
@@ -28,6 +31,8 @@ def run_sweep(sweeper: Any, arguments: Sequence[str]) -> list[JobReturn]:
     """
     jobs = [compose.expand_scale(words) for words in combinations(sweeper, arguments)]
     configs = [sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, words) for words in jobs]
+    for config in configs:
+        check_job(task_config(config), config.hydra.runtime.choices.exercise)
     folder = Path(sweeper.config.hydra.sweep.dir).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "multirun.yaml", OmegaConf.to_yaml(sweeper.config))
@@ -51,6 +56,14 @@ def run_sweep(sweeper: Any, arguments: Sequence[str]) -> list[JobReturn]:
     if failed:
         raise DlexpError(f"{len(failed)} of {len(rows)} jobs failed (see the table above)")
     return returns
+
+
+def task_config(config: DictConfig) -> DictConfig:
+    """A composed job without Hydra's own part."""
+    plain = copy.copy(config)
+    with open_dict(plain):
+        del plain["hydra"]
+    return plain
 
 
 def combinations(sweeper: Any, arguments: Sequence[str]) -> list[list[str]]:
@@ -87,8 +100,6 @@ def job_row(words: Sequence[str], arguments: Sequence[str], done: JobReturn) -> 
 
 def write_tables(folder: Path, rows: Sequence[Row], parent: tracking.RunRecord) -> None:
     """The table of jobs, and means with intervals over `seed` for each other setting."""
-    import json
-
     print(markdown_table([{key: value for key, value in row.items() if key != "folder"} for row in rows]))
     write_atomically(folder / "sweep" / "jobs.json", to_json(list(rows)))
     groups: dict[tuple[tuple[str, str], ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))

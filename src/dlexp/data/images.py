@@ -1,4 +1,4 @@
-"""Encoded images (files on disk, or their bytes) that look like one uint8 tensor and are decoded when read."""
+"""Encoded images (files on disk, or their bytes) that look like a uint8 tensor and are decoded when read."""
 
 import io
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,7 +17,8 @@ from dlexp.data.dataset import ImageArray
 from dlexp.data.resize import centre_square, resize
 from dlexp.errors import InputError
 
-BLOCK = 64  # images per task of the thread pool: tiny images cost less to decode than to schedule one by one
+BLOCK = 64  # images per task of the thread pool
+TINY = 96 * 96  # pixels; below, threads only wait for each other: most of the work holds the interpreter lock
 
 
 @dataclass(frozen=True)
@@ -51,25 +53,25 @@ class EncodedImages:
         return len(self.encoded)
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        """The images at `index`, (n, C, H, W) uint8, decoded by as many threads as there are cores.
+        """The images at `index`, (n, C, H, W) uint8, decoded by one thread per core unless they are tiny.
 
         Raises:
             InputError: an image cannot be decoded, or has another size than the others.
         """
         chosen = list(range(len(self)))[index] if isinstance(index, slice) else _positions(index)
-        out = torch.empty(len(chosen), *self.image_shape, dtype=torch.uint8)
+        out = np.empty((len(chosen), *self.image_shape), dtype=np.uint8)
 
         def decode_block(start: int) -> None:
             for place in range(start, min(start + BLOCK, len(chosen))):
                 out[place] = self._decode(chosen[place])
 
-        with ThreadPoolExecutor(usable_cores()) as pool:
+        with ThreadPoolExecutor(self._threads()) as pool:
             try:
                 list(pool.map(decode_block, range(0, len(chosen), BLOCK)))
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        return out
+        return torch.from_numpy(out)
 
     def take(self, index: Tensor) -> "EncodedImages":
         """The images at `index`, still encoded."""
@@ -77,10 +79,14 @@ class EncodedImages:
         encoded, names = [self.encoded[i] for i in chosen], [self.names[i] for i in chosen]
         return replace(self, encoded=encoded, names=names)
 
-    def _decode(self, position: int) -> Tensor:
+    def _threads(self) -> int:
+        tiny = self.form.size is None and self.image_shape[1] * self.image_shape[2] < TINY
+        return 1 if tiny else usable_cores()
+
+    def _decode(self, position: int) -> npt.NDArray[np.uint8]:
         image = decode(self.encoded[position], self.form, f"{self.where}: {self.names[position]}")
-        if tuple(image.shape) != self.image_shape:
-            sizes = [f"{shape[-1]} x {shape[-2]}" for shape in (self.image_shape, tuple(image.shape))]
+        if image.shape != self.image_shape:
+            sizes = [f"{shape[-1]} x {shape[-2]}" for shape in (self.image_shape, image.shape)]
             raise InputError(
                 f"{self.where}: images differ in size ({sizes[0]} pixels at first, {self.names[position]} is"
                 f" {sizes[1]}); set dataset.size to bring them to one"
@@ -92,8 +98,8 @@ def encoded_images(encoded: Sequence[bytes | Path], names: Sequence[str], form: 
     """Encoded images of the size that `form` asks for, else of the first one's."""
     if not encoded:
         raise InputError(f"{where}: there are no images")
-    first = decode(encoded[0], form, f"{where}: {names[0]}")
-    return EncodedImages(encoded, names, form, where, (first.shape[0], first.shape[1], first.shape[2]))
+    channels, height, width = decode(encoded[0], form, f"{where}: {names[0]}").shape
+    return EncodedImages(encoded, names, form, where, (channels, height, width))
 
 
 def hold(parts: Sequence[EncodedImages], memory_gb: float) -> list[Tensor | ImageArray]:
@@ -102,7 +108,7 @@ def hold(parts: Sequence[EncodedImages], memory_gb: float) -> list[Tensor | Imag
     return [part[:] for part in parts] if needed <= memory_gb * 1e9 else list(parts)
 
 
-def decode(encoded: bytes | Path, form: Form, what: str) -> Tensor:
+def decode(encoded: bytes | Path, form: Form, what: str) -> npt.NDArray[np.uint8]:
     """One image as (C, H, W) uint8. Transparency is dropped and EXIF rotation ignored, as torchvision does.
 
     Raises:
@@ -111,19 +117,20 @@ def decode(encoded: bytes | Path, form: Form, what: str) -> Tensor:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
-            mode = image.mode
-            pixels = np.array(image.convert("L" if form.channels == 1 else "RGB"))
+        with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as opened:
+            mode = opened.mode
+            pixels: npt.NDArray[np.uint8] = np.array(opened.convert("L" if form.channels == 1 else "RGB"))
     except Exception as error:  # the decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         reason = " ".join(str(error).split())[:100] if not _unidentified(error) else "not an image"
         raise InputError(f"{what} cannot be decoded ({reason}); replace or remove it") from error
     if mode.startswith("I") or mode == "F":
         raise InputError(f"{what} has more than 8 bits per channel; convert it to 8 bits")
-    image_tensor = torch.from_numpy(pixels.reshape(*pixels.shape[:2], form.channels)).permute(2, 0, 1)
+    # Plain NumPy unless it is resized: a torch call per tiny image costs more than decoding it.
+    pixels = pixels.reshape(*pixels.shape[:2], form.channels).transpose(2, 0, 1)
     if form.size is None:
-        return image_tensor
-    batch = image_tensor[None]
-    return resize(centre_square(batch) if form.crop else batch, form.size, antialias=form.antialias)[0]
+        return pixels
+    image = torch.from_numpy(pixels)[None]
+    return resize(centre_square(image) if form.crop else image, form.size, antialias=form.antialias)[0].numpy()
 
 
 def usable_cores() -> int:

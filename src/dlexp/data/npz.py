@@ -63,7 +63,8 @@ def _inputs(x: npt.NDArray[Any], what: str) -> Tensor:
         return float_table(x)
     if x.ndim not in (2, 3, 4) or x.dtype.kind not in "iuf":
         raise InputError(
-            f"{what} is {shape or 'a single number'} of {x.dtype}; images are uint8 N x H x W (x C), tables numbers N x M"
+            f"{what} is {shape or 'a single number'} of {x.dtype}; images are uint8 N x H x W (x C),"
+            " tables numbers N x M"
         )
     if x.dtype != np.uint8:
         raise InputError(f"{what} holds images of {x.dtype}; images are uint8, 0..255")

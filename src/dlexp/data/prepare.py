@@ -136,7 +136,7 @@ def _statistic(fitted: Tensor, given: list[float] | None, key: str) -> Tensor:
         return fitted
     if len(given) != len(fitted):
         raise InputError(
-            f"dataset.{key}={given}: has {len(given)} numbers; the data have {len(fitted)} channels or columns"
+            f"dataset.{key}={given}: has {len(given)} values; the data have {len(fitted)} channels or columns"
         )
     smallest = 0.0 if key == "std" else -math.inf
     if not all(math.isfinite(value) and value > smallest for value in given):

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ PREFIXES = ("module.", "_orig_mod.", "net.", "model.")
 
 LAST_LAYERS = ("fc", "linear", "classifier", "head")
 """Names that training scripts give the last layer of the same net."""
+
+PICKLE_MARKS = (b"PK", b"\x80")
+"""First bytes of what torch.save writes: a zip archive, before PyTorch 1.6 a bare pickle."""
 
 log = logging.getLogger(__name__)
 
@@ -59,31 +63,37 @@ def read_file(path: Path, place: str) -> Any:
     if path.is_dir():
         raise InputError(f"{place}: is a folder; give the file with the state dict")
     try:
-        if _is_safetensors(path):
+        with path.open("rb") as file:
+            start = file.read(9)
+        if path.suffix == ".safetensors" or _starts_as_safetensors(start):
             from safetensors.torch import load_file
 
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about pickle protocols; what matters is raised
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{place}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a damaged file can raise anything in the parsers
-        asked_for = re.search(r"GLOBAL (\S+)", str(error))
-        if asked_for:
-            raise InputError(
-                f"{place}: refused, because it holds more than tensors (it asks for {asked_for[1]}) and "
-                "loading it could run code; save net.state_dict() and give that file"
-            ) from error
-        raise InputError(
-            f"{place}: is damaged, cut off, or no PyTorch or safetensors file ({type(error).__name__}); "
-            "fetch or save it again"
-        ) from error
+        raise InputError(f"{place}: {_why_unread(error, start)}") from error
 
 
-def _is_safetensors(path: Path) -> bool:
-    """By its suffix or its content: a length of eight bytes, then a JSON object."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    return path.suffix == ".safetensors" or (start[8:] == b"{" and not start.startswith((b"PK", b"\x80")))
+def _starts_as_safetensors(start: bytes) -> bool:
+    """A length of eight bytes, then a JSON object; zip archives and pickles begin with marks of their own."""
+    return start[8:] == b"{" and not start.startswith(PICKLE_MARKS)
+
+
+def _why_unread(error: Exception, start: bytes) -> str:
+    advice = "save net.state_dict() with torch.save and give that file"
+    if asked_for := re.search(r"GLOBAL (\S+)", str(error)):
+        return (
+            f"refused, because it holds more than tensors (it asks for {asked_for[1]}) and loading it could "
+            f"run code; {advice}"
+        )
+    if "Unsupported operand" in str(error) and start.startswith(PICKLE_MARKS):
+        return f"refused, because it is a pickle that may hold more than tensors and run code; {advice}"
+    name = type(error).__name__
+    return f"is damaged, cut off, or no PyTorch or safetensors file ({name}); fetch or save it again"
 
 
 def find_state_dict(content: Any, place: str) -> dict[str, Tensor]:
