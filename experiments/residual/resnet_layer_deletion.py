@@ -27,11 +27,11 @@ from dlexp.claims import claim_above, claim_below
 from dlexp.errors import DlexpError, InputError
 from dlexp.lab import Lab
 from dlexp.models import as_chain, state_hash
-from dlexp.plots import COLOURS, MARKERS, band, figure
+from dlexp.plots import bars, curves, figure, legend, name_ticks, points, scatter
 from dlexp.probes.interventions import branch_parameters, zeroed
 from dlexp.probes.layer_deletion import Measured, Plan, draw_plan, measure
 from dlexp.probes.paths import deletion, predict_masked, predict_paths, skippable_blocks
-from dlexp.stats import Interval, interval_of, spearman
+from dlexp.stats import Interval, interval_of, mean_interval, spearman
 
 # Practical margins, stated before looking.
 PLAIN_GAP = 0.10  # accuracy the plain net must lose beyond the residual one to be called collapsed
@@ -55,6 +55,11 @@ class Params:
     plain_control: bool  # train the net without shortcuts too, as the control
 
 
+def first(accuracy: Vector) -> float:
+    """The accuracy along the only path."""
+    return float(accuracy[0])
+
+
 @dataclass(frozen=True)
 class Kind:
     """All nets of one kind (residual, plain), measured on the same paths and images."""
@@ -63,9 +68,14 @@ class Kind:
     nets: list[nn.Module]
     measured: list[Measured]
 
-    def __getitem__(self, part: str) -> list[NDArray[np.bool_]]:
-        """One array (paths, samples) of right predictions per net, for `interval_of`."""
-        return [getattr(each, part) for each in self.measured]
+    def __call__(self, part: str, rows: slice = slice(None)) -> list[NDArray[np.bool_]]:
+        """The `rows` of a part of the plan: one array (paths, samples) of right predictions per net."""
+        return [getattr(each, part)[rows] for each in self.measured]
+
+    @property
+    def accuracy(self) -> Interval:
+        """Test accuracy with all blocks."""
+        return interval_of(first, self("full"))
 
 
 def check(lab: Lab, params: Params) -> None:
@@ -95,17 +105,16 @@ def train(lab: Lab, params: Params) -> dict[str, list[nn.Module]]:
     """Residual and plain nets, one of each per seed; a given checkpoint stands for all residual trainings."""
     model = lab.config["model"]
     given = model["weights"] is not None
-    residual = [lab.model()] if given else [t.net for t in lab.train([lab.recipe(s) for s in lab.seeds], "residual")]
-    has_twin = model["_target_"].endswith(".cifar_resnet")
-    if not (params.plain_control and has_twin):
-        return {"residual": residual, "plain": []}
-    twin = {
-        "_target_": "dlexp.models.cifar_resnet.cifar_plain",
-        "depth": model["depth"],
-        "width": model["width"],
+    seeds = lab.seeds[:1] if given else lab.seeds
+    recipes = {} if given else {f"residual/{seed}": lab.recipe(seed) for seed in seeds}
+    if params.plain_control and model["_target_"].endswith(".cifar_resnet"):
+        twin = {"_target_": "dlexp.models.cifar_resnet.cifar_plain", "depth": model["depth"], "width": model["width"]}
+        recipes |= {f"plain/{seed}": lab.recipe(seed, model=twin) for seed in seeds}
+    trained = lab.train(recipes, "training residual and plain nets")
+    nets = {
+        kind: [each.net for name, each in trained.items() if name.startswith(kind)] for kind in ("residual", "plain")
     }
-    recipes = [lab.recipe(seed, model=twin) for seed in lab.seeds[: len(residual)]]
-    return {"residual": residual, "plain": [trained.net for trained in lab.train(recipes, "plain")]}
+    return nets | ({"residual": [lab.model()]} if given else {})
 
 
 def check_against_zeroing(lab: Lab, net: nn.Module, plan: Plan) -> None:
@@ -165,7 +174,7 @@ def single_deletions(lab: Lab, plan: Plan, params: Params, kinds: list[Kind]) ->
     level = 1 - 0.05 / plan.n_blocks
     drops = {
         kind.label: [
-            interval_of(lambda full, single, i=i: full[0] - single[i], kind["full"], kind["single"], level=level)
+            interval_of(lambda full, one: full[0] - one[0], kind("full"), kind("single", slice(i, i + 1)), level=level)
             for i in range(plan.n_blocks)
         ]
         for kind in kinds
@@ -183,24 +192,24 @@ def single_deletions(lab: Lab, plan: Plan, params: Params, kinds: list[Kind]) ->
     draw_single_deletions(lab, plan, drops, params.margin)
 
     for kind in kinds:
-        answer.metric(f"accuracy_{kind.label}", interval_of(lambda full: full[0], kind["full"]).mean)
+        answer.metric(f"accuracy_{kind.label}", kind.accuracy.mean)
     answer.metric("blocks_dispensable", verdicts.count("dispensable"))
     answer.metric("blocks_needed", verdicts.count("needed"))
 
     mean_drop = interval_of(
-        lambda full, single: full[0] - single[identity].mean(), residual["full"], residual["single"]
+        lambda full, single: full[0] - single[identity].mean(), residual("full"), residual("single")
     )
     answer.objective = mean_drop.mean
     statement = "Deleting one identity block costs the residual net, averaged over these blocks, less than the margin."
     answer.claim(claim_below("identity_blocks_are_dispensable", statement, mean_drop, params.margin, "accuracy"))
     if not identity.all():
-        extra = interval_of(lambda single: single[identity].mean() - single[~identity].mean(), residual["single"])
+        extra = interval_of(lambda single: single[identity].mean() - single[~identity].mean(), residual("single"))
         statement = "Deleting a block that changes the shape costs more than deleting an identity block."
         answer.claim(claim_above("shape_changing_blocks_matter_more", statement, extra, SHAPE_GAP, "accuracy"))
     if len(kinds) > 1:
         gap = interval_of(
             lambda full, single, plain, plain_single: plain[0] - plain_single.mean() - (full[0] - single.mean()),
-            *(kind[part] for kind in kinds for part in ("full", "single")),
+            *(kind(part) for kind in kinds for part in ("full", "single")),
         )
         statement = "Deleting one block costs the plain net much more than the residual net of the same depth."
         answer.claim(claim_above("plain_net_collapses", statement, gap, PLAIN_GAP, "accuracy"))
@@ -218,19 +227,13 @@ def block_verdict(drop: Interval, margin: float) -> str:
 def draw_single_deletions(lab: Lab, plan: Plan, drops: dict[str, list[Interval]], margin: float) -> None:
     """One mark per block and kind of net; hollow marks change the shape."""
     made, axes = figure(width=max(7.0, 0.22 * plan.n_blocks + 3))
-    for index, (label, each) in enumerate(drops.items()):
-        x = np.arange(plan.n_blocks) + 0.2 * index
-        for position, drop, keeps_shape in zip(x, each, plan.identity, strict=True):
-            ends = None if drop.low is None else [[drop.mean - drop.low], [drop.high - drop.mean]]
-            colour = COLOURS[index]
-            filled = colour if keeps_shape else "white"
-            axes.errorbar(position, drop.mean, ends, fmt=MARKERS[index], color=colour, mfc=filled, capsize=2)
-        axes.plot([], [], MARKERS[index], color=COLOURS[index], label=f"{label} net")
-    axes.plot([], [], "o", color="black", mfc="white", label="changes the shape (hollow)")
+    series = {f"{label} net": each for label, each in drops.items()}
+    points(axes, range(plan.n_blocks), series, hollow=(~plan.identity).tolist())
+    axes.plot([], [], "o", color="black", mfc="white", label="hollow: changes the shape")
     axes.axhline(margin, color="black", linestyle=":", linewidth=1, label=f"margin {margin:g}")
-    axes.set_xticks(range(plan.n_blocks), plan.names, rotation=90 if plan.n_blocks > 12 else 45)
+    name_ticks(axes, plan.names)
     axes.set(xlabel="deleted block", ylabel="drop in test accuracy")
-    axes.legend()
+    legend(axes)
     lab.answer.figure(
         "single_deletions", made, "Drop in test accuracy per deleted block, with corrected 95 % intervals"
     )
@@ -239,41 +242,38 @@ def draw_single_deletions(lab: Lab, plan: Plan, drops: dict[str, list[Interval]]
 def several_deletions(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
     """Random and greedy sets of k blocks: the curves, and whether loss is gradual and choosing helps."""
     n, draws, answer = plan.n_blocks, plan.draws, lab.answer
-    curves: dict[str, list[Interval]] = {}
+    curves_by_name: dict[str, list[Interval]] = {}
     for kind in kinds:
-        start = interval_of(lambda full: full[0], kind["full"])
-        random = [
-            interval_of(lambda acc, k=k: acc[k * draws : (k + 1) * draws].mean(), kind["random"]) for k in range(n)
-        ]
-        greedy = [interval_of(lambda acc, k=k: acc[k], kind["greedy"]) for k in range(n)]
-        curves |= {f"{kind.label}, random": [start, *random], f"{kind.label}, greedy": [start, *greedy]}
+        start = kind.accuracy
+        random = [interval_of(np.mean, kind("random", slice(k * draws, (k + 1) * draws))) for k in range(n)]
+        greedy = [interval_of(first, kind("greedy", slice(k, k + 1))) for k in range(n)]
+        curves_by_name |= {f"{kind.label}, random": [start, *random], f"{kind.label}, greedy": [start, *greedy]}
     answer.section("Deleting several blocks")
-    rows = [{"deleted": k} | {name: curve[k].mean for name, curve in curves.items()} for k in range(n + 1)]
-    answer.table("several_deletions", rows, "Test accuracy after deleting k blocks")
+    rows = [
+        {"nets and choice": name, "deleted": k, "accuracy": each.mean, "low": each.low, "high": each.high}
+        for name, curve in curves_by_name.items()
+        for k, each in enumerate(curve)
+    ]
+    answer.table("several_deletions", rows, "Test accuracy after deleting k blocks, with 95 % intervals")
     made, axes = figure()
-    for index, (name, curve) in enumerate(curves.items()):
-        means, lows, highs = ([getattr(each, end) for each in curve] for end in ("mean", "low", "high"))
-        band(axes, range(n + 1), means, lows, highs, index, name)
+    curves(axes, range(n + 1), curves_by_name)
     axes.set(xlabel="number of deleted blocks", ylabel="test accuracy", ylim=(0, 1.02))
-    axes.legend()
-    answer.figure(
-        "several_deletions",
-        made,
-        "Test accuracy against the number of deleted blocks; bands are 95 % intervals",
-    )
+    legend(axes, columns=2)
+    caption = "Test accuracy against the number of deleted blocks; bands are 95 % intervals"
+    answer.figure("several_deletions", made, caption)
 
     def largest_step(full: Vector, random: Vector) -> float:
         curve = np.concatenate([full, random.reshape(n, draws).mean(axis=1)])
         return float((curve[:-1] - curve[1:]).max() / max(curve[0] - curve[-1], 1e-9))
 
     residual = kinds[0]
-    share = interval_of(largest_step, residual["full"], residual["random"])
+    share = interval_of(largest_step, residual("full"), residual("random"))
     statement = "Accuracy falls gradually with the number of deleted blocks: no one step takes most of the loss."
     answer.claim(claim_below("loss_is_gradual", statement, share, ONE_STEP, "share of the loss"))
     half = max(1, n // 2)
     drawn = slice((half - 1) * draws, half * draws)
     saved = interval_of(
-        lambda greedy, random: greedy[half - 1] - random[drawn].mean(), residual["greedy"], residual["random"]
+        lambda greedy, random: greedy[half - 1] - random[drawn].mean(), residual("greedy"), residual("random")
     )
     statement = f"Choosing the {half} blocks to delete on validation images keeps more test accuracy than drawing them."
     answer.claim(claim_above("choosing_blocks_helps", statement, saved, GREEDY_GAP, "accuracy"))
@@ -283,24 +283,17 @@ def reordered_blocks(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
     """Error against how far the order of the blocks is from the trained one."""
     lab.answer.section("Reordered blocks")
     made, axes = figure()
-    for index, kind in enumerate(kinds):
-        error = 1 - np.mean([correct.mean(axis=1) for correct in kind["permuted"]], axis=0)
-        axes.scatter(
-            plan.distances,
-            error,
-            color=COLOURS[index],
-            marker=MARKERS[index],
-            s=22,
-            label=f"{kind.label} net",
-        )
-    axes.set(
-        xlabel="Kendall distance from the trained order (share of pairs)",
-        ylabel="test error",
-        ylim=(-0.02, 1.02),
-    )
-    axes.legend()
-    lab.answer.figure("reordered_blocks", made, "Test error after exchanging blocks of equal shape, mean over the nets")
-    order = interval_of(lambda acc: spearman(plan.distances, 1 - acc), kinds[0]["permuted"])
+    errors = {
+        f"{kind.label} net": [
+            interval_of(lambda acc: 1 - acc[0], kind("permuted", slice(i, i + 1))) for i in range(len(plan.permuted))
+        ]
+        for kind in kinds
+    }
+    scatter(axes, plan.distances, errors)
+    axes.set(xlabel="Kendall distance from the trained order (share of pairs)", ylabel="test error", ylim=(-0.02, 1.02))
+    legend(axes)
+    lab.answer.figure("reordered_blocks", made, "Test error after exchanging blocks of equal shape, 95 % intervals")
+    order = interval_of(lambda acc: spearman(plan.distances, 1 - acc), kinds[0]("permuted"))
     statement = "The residual net's error grows with the distance of the blocks' order from the trained one."
     lab.answer.claim(claim_above("error_grows_with_reordering", statement, order, ORDERED, "Spearman's rho"))
 
@@ -321,33 +314,38 @@ def skipping_per_image(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
     shares = {label: [each.float().mean(dim=0)[None].numpy() for each in sets] for label, sets in skipped.items()}
 
     answer.section("Blocks that an image does without")
+    sizes = {label: [each.sum(dim=0) for each in sets] for label, sets in skipped.items()}
+    counts = {
+        label: [over_nets([(size == k).float().mean() for size in each]) for k in range(plan.n_blocks + 1)]
+        for label, each in sizes.items()
+    }
+    by_block = {
+        label: [over_nets([each[block].float().mean() for each in sets]) for block in range(plan.n_blocks)]
+        for label, sets in skipped.items()
+    }
     made, (left, right) = figure(width=9.0, columns=2)
-    for index, (label, sets) in enumerate(skipped.items()):
-        sizes = torch.cat([each.sum(dim=0) for each in sets]).bincount(minlength=plan.n_blocks + 1).float()
-        width, offset = 0.4, 0.4 * index - 0.2
-        left.bar(
-            np.arange(plan.n_blocks + 1) + offset,
-            sizes / sizes.sum(),
-            width,
-            color=COLOURS[index],
-            label=label,
-        )
-        by_block = torch.stack([each.float().mean(dim=1) for each in sets]).mean(dim=0)
-        right.bar(np.arange(plan.n_blocks) + offset, by_block, width, color=COLOURS[index], label=label)
+    bars(left, counts)
+    bars(right, by_block)
     left.set(xlabel="blocks deleted together, class unchanged", ylabel="share of test images")
-    right.set(xlabel="block", ylabel="share of images that do without it", ylim=(0, 1.02))
-    right.set_xticks(range(plan.n_blocks), plan.names, rotation=90)
-    left.legend()
-    answer.figure("skipping_per_image", made, "How many blocks an image does without, and which")
+    right.set(xlabel="block", ylabel="share of images that do without it")
+    name_ticks(right, plan.names)
+    legend(left)
+    caption = "How many blocks an image does without, and which; bars with 95 % intervals over the nets"
+    answer.figure("skipping_per_image", made, caption)
 
     some = np.mean([(each.sum(dim=0) > 0).float().mean().item() for each in skipped["residual"]])
     answer.metric("images_with_a_skippable_block", float(some))
-    average = interval_of(lambda share: share[0], shares["residual"])
+    average = interval_of(first, shares["residual"])
     statement = "The average image keeps its class without a third of the blocks, deleted together and chosen for it."
     answer.claim(claim_above("images_do_without_blocks", statement, average, SKIPPED, "share of the blocks"))
     lost = interval_of(lambda same: 1 - same[0], kept_by_random)
     statement = "The choice matters: random sets of blocks of the same sizes change the class of many images."
     answer.claim(claim_above("the_choice_of_blocks_matters", statement, lost, CHOSEN_GAP, "share of the images"))
+
+
+def over_nets(shares: list[torch.Tensor]) -> Interval:
+    """Interval over the nets of one share each."""
+    return mean_interval([float(share) for share in shares])
 
 
 def discussion(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:

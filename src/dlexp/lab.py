@@ -2,7 +2,7 @@
 
 import logging
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,16 +78,26 @@ class Lab:
         if recipe.augmentation:
             instantiate(recipe.augmentation, where="augmentation")
 
-    def train(self, recipes: Sequence["Recipe"], label: str = "training") -> list["Trained"]:
-        """Trained nets for `recipes`, in order: from the store where they are known, else trained side by side."""
-        from dlexp.training.single import train_one
+    def train(self, recipes: Mapping[str, "Recipe"], label: str = "training") -> dict[str, "Trained"]:
+        """A trained net for each named recipe: from the store where it is known, else trained side by side.
 
-        out = []
+        The names ("residual/0", ...) are those of the training curves in MLflow.
+        """
+        from dlexp.training.kept import train_kept
+        from dlexp.training.replicas import train_replicas
+
+        names, todo, store = list(recipes), list(recipes.values()), self._store()
         with progress(label, len(recipes)) as shown:
-            for r in recipes:
-                out.append(train_one(r, self.dataset, device=self.device))
+
+            def on_done(index: int, trained: "Trained") -> None:
+                self._record_history(names[index], trained)
                 shown.advance()
-        return out
+
+            if store is None:
+                trained = train_replicas(todo, self.dataset, device=self.device, on_done=on_done)
+            else:
+                trained = train_kept(store, todo, self.dataset, self.device, on_done)
+        return dict(zip(names, trained, strict=True))
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Progress]:

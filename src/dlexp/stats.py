@@ -1,5 +1,6 @@
 """Means with 95 % intervals, over seeds or over samples, and paired differences."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,10 +86,15 @@ def interval_of(
         trainings = list(zip(*correct, strict=True))
         return mean_interval([statistic(*(c.mean(axis=1) for c in kinds)) for kinds in trainings], level)
     (single,) = zip(*correct, strict=True)
-    samples = single[0].shape[1]
-    rng = np.random.default_rng(0)
-    shares = rng.multinomial(samples, np.full(samples, 1 / samples), size=RESAMPLES) / samples
-    resampled = [c.astype(np.float64) @ shares.T for c in single]  # (conditions, resamples)
+    shares = bootstrap_shares(single[0].shape[1])
+    resampled = [c.astype(np.float32) @ shares for c in single]  # (conditions, resamples)
     values = [statistic(*(accuracy[:, r] for accuracy in resampled)) for r in range(RESAMPLES)]
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(*(c.mean(axis=1) for c in single))), float(low), float(high), samples)
+    return Interval(float(statistic(*(c.mean(axis=1) for c in single))), float(low), float(high), len(shares))
+
+
+@functools.lru_cache(maxsize=2)
+def bootstrap_shares(samples: int) -> NDArray[np.float32]:
+    """(samples, resamples): how often each sample is drawn in each resample, as a share of all draws."""
+    counts = np.random.default_rng(0).multinomial(samples, np.full(samples, 1 / samples), size=RESAMPLES)
+    return np.ascontiguousarray(counts.T / np.float32(samples), dtype=np.float32)

@@ -29,8 +29,8 @@ def csv(*, root: str | None, target: str | None) -> Source:
     target = target or names[-1]
     if names.count(target) > 1 or len(names) < 2:
         raise InputError(f"{where}: needs one column '{target}' and at least one other")
-    columns = [_numbers(table[i], name, where) for i, name in enumerate(names) if name != target]
     labels, classes = _classes(table[target], target, where)
+    columns = [_numbers(table[i], name, where) for i, name in enumerate(names) if name != target]
     return checked(path.stem, where, (float_table(np.stack(columns, axis=1)), labels), names=classes)
 
 
@@ -56,7 +56,7 @@ def _numbers(column: Any, name: str, where: str) -> npt.NDArray[np.float64]:
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise InputError(f"{where}: column '{name}' is {kind}, not numbers; encode it as numbers or drop it")
-    return np.asarray(column.to_pylist(), dtype=np.float64)
+    return np.asarray(column.to_numpy(), dtype=np.float64)
 
 
 def _classes(column: Any, name: str, where: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:

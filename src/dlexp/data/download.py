@@ -19,7 +19,7 @@ def ensure(
 
     `fetch(folder)` downloads into an empty folder and verifies checksums, or raises; None: nothing may be
     downloaded. Only then is each item moved to its place by a rename, so a download that was cut off never
-    looks complete. A lock file (removed afterwards) keeps other processes from fetching the same at once.
+    looks complete. A lock file (empty, it stays) keeps other processes from fetching the same at once.
     `manual` is what a person can do instead, for the message.
 
     Raises:

@@ -95,9 +95,7 @@ class EncodedImages:
 
 
 def encoded_images(encoded: Sequence[bytes | Path], names: Sequence[str], form: Form, where: str) -> EncodedImages:
-    """Encoded images of the size that `form` asks for, else of the first one's."""
-    if not encoded:
-        raise InputError(f"{where}: there are no images")
+    """One or more encoded images, all of the size that `form` asks for, else of the first one's."""
     channels, height, width = decode(encoded[0], form, f"{where}: {names[0]}").shape
     return EncodedImages(encoded, names, form, where, (channels, height, width))
 

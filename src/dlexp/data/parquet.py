@@ -57,6 +57,7 @@ def parquet(
 def _read(file: Path, what: str) -> tuple[list[bytes], npt.NDArray[Any], tuple[str, ...] | None]:
     """Encoded images, labels and class names of one parquet file."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     try:
@@ -67,16 +68,19 @@ def _read(file: Path, what: str) -> tuple[list[bytes], npt.NDArray[Any], tuple[s
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{what} cannot be read ({reason}); it is damaged: fetch it again") from error
-    column = table[image].combine_chunks()
+    if not len(table):
+        raise InputError(f"{what} has no rows")
+    column = table[image]
     if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
-        column = column.field("bytes")
+        column = pc.struct_field(column, "bytes")
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         raise InputError(f"{what}: column '{image}' is {column.type}; it must be struct<bytes: binary, path: string>")
+    if pa.types.is_nested(table[label].type):
+        raise InputError(f"{what}: column '{label}' is {table[label].type}; it must hold one label per row")
     for name, values in ((image, column), (label, table[label])):
         if values.null_count:
             raise InputError(f"{what}: column '{name}' lacks {values.null_count} values; remove those rows")
-    labels = np.asarray(table[label].to_pylist()) if len(table) else np.zeros(0, np.int64)
-    return column.to_pylist(), labels, _class_names(schema.metadata, label)
+    return column.to_pylist(), np.asarray(table[label].to_pylist()), _class_names(schema.metadata, label)
 
 
 def _column(names: list[str], candidates: tuple[str, ...], what: str) -> str:

@@ -15,9 +15,7 @@ from dlexp.data.idx import read_idx
 from dlexp.data.source import Part, Source, checked
 from dlexp.errors import InputError
 
-CLOTHES = tuple(["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag"]) + (
-    "Ankle boot",
-)
+CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 DIGITS = tuple("0123456789")
 
 

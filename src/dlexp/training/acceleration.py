@@ -24,7 +24,7 @@ def accelerated(training: Training) -> Callable[[Tensor], Tensor]:
     if trainer.compile:
         forward = torch.compile(net)
     if channels_last:
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.to(memory_format=torch.channels_last)
         forward = _channels_last(forward)
     if bf16:
         forward = _autocast(forward, device.type)

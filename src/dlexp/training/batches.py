@@ -12,7 +12,7 @@ def batches(n: int, batch_size: int, generator: torch.Generator, device: torch.d
     No sample is dropped. A last piece of a single sample joins the piece before it, because batch norm has
     no variance to divide by in a batch of one.
     """
-    pieces = torch.randperm(n, generator=generator).to(device).split(batch_size)
+    pieces = torch.split(torch.randperm(n, generator=generator).to(device), batch_size)
     if _lone_sample(n, batch_size):
         return [*pieces[:-2], torch.cat(pieces[-2:])]
     return pieces

@@ -1,5 +1,78 @@
-"""Many nets at once, equal to training them one by one."""
+"""Many nets, equal to training them one by one: how it gets there is what pays on the machine at hand."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from dlexp.data import Dataset
+from dlexp.errors import DlexpError, InputError
+from dlexp.training.plan import Method, Plan, plan_replicas
+from dlexp.training.processes import replica_error, train_in_processes
+from dlexp.training.recipe import Recipe
 from dlexp.training.single import Trained, train_one
+from dlexp.training.stacked import train_stacked
 
-__all__ = ["Trained", "train_one"]
+__all__ = ["Plan", "Trained", "plan_replicas", "train_one", "train_replicas"]
+
+Done = Callable[[int, Trained], None]
+
+
+def train_replicas(
+    recipes: Sequence[Recipe],
+    dataset: Dataset,
+    *,
+    device: str | torch.device = "cpu",
+    method: Method | Plan = "auto",
+    on_done: Done | None = None,
+) -> list[Trained]:
+    """Train every recipe on `dataset`; the results are in the order of `recipes`.
+
+    Args:
+        method: 'loop' one after the other; 'processes' in worker processes of one thread each, the same bits
+            as 'loop'; 'stacked' as one net with stacked weights, equal to 'loop' up to rounding, for MLPs that
+            differ only in the seed; 'auto' by the rule of `plan_replicas`; or a plan made before, which
+            keeps its bits for any part of the recipes it was made for.
+        on_done: called with (index, trained) in this process as each one finishes, in any order.
+
+    Raises:
+        InputError: the recipes cannot be trained by `method`, or one has bad settings.
+        DlexpError: a replica failed; names it.
+    """
+    if not recipes:
+        return []
+    device = torch.device(device)
+    plan = method if isinstance(method, Plan) else plan_replicas(recipes, dataset, device, method)
+    tell = on_done or (lambda index, trained: None)
+    if plan.method == "processes":
+        return train_in_processes(recipes, dataset, tell)
+    train = train_stacked if plan.method == "stacked" else _train_in_turn
+    with threads(plan.threads):
+        return train(recipes, dataset, device, tell)
+
+
+def _train_in_turn(recipes: Sequence[Recipe], dataset: Dataset, device: torch.device, on_done: Done) -> list[Trained]:
+    dataset = dataset.to(device)
+    results = []
+    for index, recipe in enumerate(recipes):
+        try:
+            trained = train_one(recipe, dataset, device=device)
+        except Exception as error:
+            if len(recipes) == 1 and isinstance(error, DlexpError):
+                raise
+            kind, bad_input = type(error).__name__, isinstance(error, InputError)
+            raise replica_error(index, recipe, str(error), kind, bad_input) from error
+        results.append(trained)
+        on_done(index, trained)
+    return results
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """torch computes with `count` threads inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

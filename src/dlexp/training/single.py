@@ -64,7 +64,7 @@ def train_one(
             identity=recipe.to_dict(),
         )
     # As the store gives it back, too: a net in another memory layout would round its sums differently.
-    net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    net.to(memory_format=torch.contiguous_format)
     return Trained(net.eval(), history, recipe, snapshots.states)
 
 

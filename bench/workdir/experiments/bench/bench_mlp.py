@@ -15,7 +15,7 @@ class Params:
 
 def run(lab: Lab, params: Params) -> None:
     """Train, measure, claim."""
-    nets = [trained.net for trained in lab.train([lab.recipe(seed) for seed in lab.seeds])]
-    interval = mean_interval([accuracy(net, lab.dataset.test, 512) for net in nets])
+    trained = lab.train({f"mlp/{seed}": lab.recipe(seed) for seed in lab.seeds})
+    interval = mean_interval([accuracy(each.net, lab.dataset.test, 512) for each in trained.values()])
     lab.answer.metric("accuracy", interval.mean)
     lab.answer.claim(claim_above("learns", "The net learns the digits.", interval, 0.9, "accuracy"))

@@ -1,0 +1,57 @@
+"""A dataset on its way to worker processes: through a private folder, memory-mapped, read once by each.
+
+Files rather than shared memory, because /dev/shm is small in many containers.
+"""
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from dlexp.data import Dataset
+
+
+def write_dataset(folder: Path, dataset: Dataset) -> None:
+    """Write what training needs of `dataset` (not val and test) into `folder`, which is the caller's own."""
+    only_train = replace(dataset, val=None, test=dataset.train)
+    with (folder / "dataset.pickle").open("wb") as file:
+        pickler = _Pickler(file)
+        pickler.dump(only_train)
+    torch.save(pickler.tensors, folder / "tensors.pt")
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """The dataset of `write_dataset`; pages of its tensors are shared by all processes that read them."""
+    tensors = torch.load(folder / "tensors.pt", mmap=True, weights_only=True)
+    with (folder / "dataset.pickle").open("rb") as file:
+        dataset: Dataset = _Unpickler(file, tensors).load()
+    return dataset
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles everything but the tensors, which it collects."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.tensors: list[Tensor] = []
+        self._places: dict[int, int] = {}
+
+    def persistent_id(self, obj: Any) -> int | None:
+        if not isinstance(obj, Tensor):
+            return None
+        if id(obj) not in self._places:
+            self._places[id(obj)] = len(self.tensors)
+            self.tensors.append(obj.detach().cpu())
+        return self._places[id(obj)]
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO, tensors: list[Tensor]) -> None:
+        super().__init__(file)
+        self.tensors = tensors
+
+    def persistent_load(self, pid: int) -> Tensor:
+        return self.tensors[pid]

@@ -1,0 +1,58 @@
+"""Training through the store: what is kept is read, the rest is trained side by side and kept."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from dlexp.data import Dataset
+from dlexp.store import Store
+from dlexp.training.recipe import Recipe
+from dlexp.training.replicas import Trained, plan_replicas, train_replicas
+from dlexp.training.single import build
+
+
+def train_kept(
+    store: Store,
+    recipes: Sequence[Recipe],
+    dataset: Dataset,
+    device: str,
+    on_done: Callable[[int, Trained], None],
+) -> list[Trained]:
+    """What `train_replicas` would return, each net trained once over all runs that share the store.
+
+    The plan is made for all recipes, kept or not, so that a half-filled store gives the same bits as an empty one.
+    Nets are kept one by one as they finish: an interrupted run goes on where it was. Two processes that want the same
+    nets share the work of one: the other waits.
+    """
+    if not recipes:
+        return []
+    plan = plan_replicas(recipes, dataset, device)
+    keys = [store.key(recipe, dataset.fingerprint, plan.arithmetic) for recipe in recipes]
+    results: dict[int, Trained] = {}
+
+    def look(indices: Sequence[int]) -> list[int]:
+        """Take what is kept; returns what is not."""
+        missing = []
+        for index in indices:
+            found = store.get(keys[index], lambda recipe: build(recipe, dataset))
+            if found is None:
+                missing.append(index)
+            else:
+                found.net.to(device)
+                results[index] = found
+                on_done(index, found)
+        return missing
+
+    missing = look(range(len(recipes)))
+    with ExitStack() as locks:
+        for key in sorted({keys[index] for index in missing}):  # one order for all, so that nobody waits in a circle
+            locks.enter_context(store.lock(key))
+        missing = look(missing)
+
+        def keep(position: int, trained: Trained) -> None:
+            index = missing[position]
+            store.put(keys[index], trained)
+            on_done(index, trained)
+
+        trained = train_replicas([recipes[i] for i in missing], dataset, device=device, method=plan, on_done=keep)
+        results.update(zip(missing, trained, strict=True))
+    return [results[index] for index in range(len(recipes))]
