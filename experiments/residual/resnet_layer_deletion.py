@@ -132,14 +132,9 @@ def check_against_zeroing(lab: Lab, net: nn.Module, plan: Plan) -> None:
 
 def delete_blocks(lab: Lab, label: str, nets: Sequence[nn.Module], plan: Plan) -> list[Measured]:
     """All deletions and reorderings of each net."""
-    assert lab.dataset.val is not None
-    measured = []
-    with lab.progress(f"{label}: deleting blocks", len(nets)) as shown:
-        for net in nets:
-            batch_size = lab.config["trainer"]["eval_batch_size"]
-            measured.append(measure(net, plan, lab.dataset.val, lab.dataset.test, batch_size))
-            shown.advance()
-    return measured
+    choose_on, test, batch_size = lab.dataset.val, lab.dataset.test, lab.config["trainer"]["eval_batch_size"]
+    assert choose_on is not None
+    return lab.map(lambda net: measure(net, plan, choose_on, test, batch_size), nets, f"deleting, {label}")
 
 
 def method(lab: Lab, plan: Plan, params: Params, n_nets: int) -> None:
@@ -304,7 +299,9 @@ def skipping_per_image(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
     generator = torch.Generator().manual_seed(lab.seeds[0])
     skipped, kept_by_random = {}, []
     for kind in kinds:
-        skipped[kind.label] = [skippable_blocks(net, test) for net in kind.nets]
+        skipped[kind.label] = lab.map(
+            lambda net: skippable_blocks(net, test), kind.nets, f"skipping, {kind.label} nets"
+        )
     for net, chosen in zip(kinds[0].nets, skipped["residual"], strict=True):
         # The control: as many blocks for each image, but any.
         ranks = torch.rand(chosen.shape, generator=generator).argsort(dim=0).argsort(dim=0)

@@ -229,7 +229,7 @@ def run_name(config: Mapping[str, Any], overrides: list[str]) -> str:
     return " ".join([str(config["scale"]), *told])[:120]
 
 
-def _tags(exercise: Exercise, settings: Settings, config: Mapping[str, Any], lab: Any) -> dict[str, str]:
+def _tags(exercise: Exercise, settings: Settings, config: Mapping[str, Any], lab: "Lab") -> dict[str, str]:
     import torch
     import torchvision
 
@@ -242,7 +242,7 @@ def _tags(exercise: Exercise, settings: Settings, config: Mapping[str, Any], lab
         "dlexp.torch": f"{torch.__version__} (torchvision {torchvision.__version__})",
         "dlexp.python": platform.python_version(),
         "dlexp.device": lab.device,
-        "dlexp.dataset_fingerprint": lab.dataset.fingerprint if lab.dataset is not None else "none",
+        "dlexp.dataset_fingerprint": lab.data.fingerprint if lab.data is not None else "none",
         "dlexp.host": socket.gethostname(),
         "dlexp.process": process_identity(os.getpid()),
     }

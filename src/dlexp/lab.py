@@ -2,16 +2,15 @@
 
 import logging
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlexp.answer import Answer
 from dlexp.errors import InputError
 from dlexp.processes import available_cores
-from dlexp.progress import Progress, progress
+from dlexp.progress import progress
 from dlexp.schema import build_params
 from dlexp.settings import Settings, Store
 from dlexp.tracking import RunRecord
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from dlexp.training.replicas import Trained
 
 log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -34,13 +35,20 @@ class Lab:
     config: dict[str, Any]  # the whole resolved configuration
     device: str
     answer: Answer
-    dataset: "Dataset"
+    data: "Dataset | None"  # None: the exercise uses no `dataset` group
     record: RunRecord | None = None  # None: nothing is tracked (tests, notebooks)
 
     @property
     def seeds(self) -> list[int]:
         """One seed per repetition."""
         return self.settings.repetitions
+
+    @property
+    def dataset(self) -> "Dataset":
+        """The composed data, on the device."""
+        if self.data is None:
+            raise InputError("dataset: this exercise needs one; say dataset=...")
+        return self.data
 
     def recipe(self, seed: int, *, model: Mapping[str, Any] | None = None, **changes: Any) -> "Recipe":
         """The configured training with `seed`; `model` replaces the configured one, `changes` other parts."""
@@ -99,12 +107,13 @@ class Lab:
                 trained = train_kept(store, todo, self.dataset, self.device, on_done)
         return dict(zip(names, trained, strict=True))
 
-    @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Progress]:
-        """Show the progress of `total` steps; `advance()` after each."""
-        log.info("%s: %d steps", label, total)
-        with progress(label, total) as shown:
-            yield shown
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item], label: str) -> list[Result]:
+        """`function` of each item (a net, say), side by side where that pays; they must not share what they change."""
+        from dlexp.parallel import map_side_by_side
+
+        log.info("%s: %d", label, len(items))
+        with progress(label, len(items)) as shown:
+            return map_side_by_side(function, items, self.device, shown.advance)
 
     def evidence(self) -> dict[str, str]:
         """The header of the answer: data, n, seeds, hardware, versions."""
@@ -113,18 +122,22 @@ class Lab:
 
         from dlexp import __version__
 
-        data = self.dataset
-        sizes = [("train", data.train), ("val", data.val), ("test", data.test)]
         device = torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else self.device
         return {
-            "data": f"{data.name}, " + ", ".join(f"{len(split)} {name}" for name, split in sizes if split is not None),
-            "data fingerprint": data.fingerprint[:16],
+            **self._data_evidence(),
             "seeds": f"{len(self.seeds)} ({', '.join(map(str, self.seeds))})",
             "scale": self.settings.scale,
             "device": f"{device}, {torch.get_num_threads()} threads of {available_cores()} cores, {platform.machine()}",
             "versions": f"dlexp {__version__}, torch {torch.__version__}, torchvision {torchvision.__version__}, "
             f"Python {platform.python_version()}",
         }
+
+    def _data_evidence(self) -> dict[str, str]:
+        if self.data is None:
+            return {}
+        splits = [("train", self.data.train), ("val", self.data.val), ("test", self.data.test)]
+        sizes = ", ".join(f"{len(split)} {name}" for name, split in splits if split is not None)
+        return {"data": f"{self.data.name}, {sizes}", "data fingerprint": self.data.fingerprint[:16]}
 
     def _group(self, name: str) -> dict[str, Any]:
         node = self.config.get(name)

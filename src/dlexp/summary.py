@@ -1,5 +1,6 @@
 """What a run prints last: the claims with their verdicts, where the answer is, how to open the UI."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -19,7 +20,7 @@ MARKS = {"supported": ("✔", "green"), "refuted": ("✘", "red"), "inconclusive
 
 def print_outcome(outcome: "Outcome", address: "Address") -> None:
     """The claims as a table, then the three lines that lead on."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     answer = outcome.answer
     console.print(f"\n{answer.title} ({answer.scale} scale)", style="bold")
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)

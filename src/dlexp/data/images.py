@@ -1,7 +1,6 @@
 """Encoded images (files on disk, or their bytes) that look like a uint8 tensor and are decoded when read."""
 
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from torch import Tensor
 from dlexp.data.dataset import ImageArray
 from dlexp.data.resize import centre_square, resize
 from dlexp.errors import InputError
+from dlexp.processes import available_cores
 
 BLOCK = 64  # images per task of the thread pool
 TINY = 96 * 96  # pixels; below, threads only wait for each other: most of the work holds the interpreter lock
@@ -81,7 +81,7 @@ class EncodedImages:
 
     def _threads(self) -> int:
         tiny = self.form.size is None and self.image_shape[1] * self.image_shape[2] < TINY
-        return 1 if tiny else usable_cores()
+        return 1 if tiny else available_cores()
 
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:
         image = decode(self.encoded[position], self.form, f"{self.where}: {self.names[position]}")
@@ -129,11 +129,6 @@ def decode(encoded: bytes | Path, form: Form, what: str) -> npt.NDArray[np.uint8
         return pixels
     image = torch.from_numpy(pixels)[None]
     return resize(centre_square(image) if form.crop else image, form.size, antialias=form.antialias)[0].numpy()
-
-
-def usable_cores() -> int:
-    """CPU cores this process may use, >= 1."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _positions(index: Tensor) -> list[int]:

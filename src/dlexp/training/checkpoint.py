@@ -78,6 +78,11 @@ def read_checkpoint(
             f"checkpoint={path}: it belongs to another training ({first_difference(found, plain(identity))}); "
             "delete it or choose another path"
         )
+    if len(state["callbacks"]) != len(callbacks):
+        raise InputError(
+            f"checkpoint={path}: it was written with {len(state['callbacks'])} callbacks, "
+            f"and now there are {len(callbacks)}; give the same ones"
+        )
     training.net.load_state_dict(state["net"])
     training.optimizer.load_state_dict(state["optimizer"])
     if training.scheduler:

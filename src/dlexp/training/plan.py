@@ -61,10 +61,10 @@ def plan_replicas(
     if method not in METHODS:
         raise InputError(f"method={method}: there is no such way to train replicas; {nearest(method, METHODS)}")
     kind = torch.device(device).type
+    if method in ("stacked", "processes") and kind != "cpu":
+        raise InputError(f"method={method}: for the CPU only, and device={kind}; use method=auto")
     if method == "stacked" and (reason := why_not_stackable(recipes, dataset)):
         raise InputError(f"method=stacked: these replicas cannot be stacked, {reason}; use method=auto")
-    if method == "processes" and kind != "cpu":
-        raise InputError(f"method=processes: for the CPU only, and device={kind}; use method=auto")
     if method == "auto":
         method = _choose(recipes, dataset) if kind == "cpu" and len(recipes) > 1 else "loop"
     alone_and_large = len(recipes) == 1 and flops_per_step(recipes[0], dataset) > ONE_THREAD_UP_TO_FLOPS

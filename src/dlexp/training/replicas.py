@@ -1,12 +1,12 @@
 """Many nets, equal to training them one by one: how it gets there is what pays on the machine at hand."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 
 from dlexp.data import Dataset
 from dlexp.errors import DlexpError, InputError
+from dlexp.parallel import torch_threads
 from dlexp.training.plan import Method, Plan, plan_replicas
 from dlexp.training.processes import replica_error, train_in_processes
 from dlexp.training.recipe import Recipe
@@ -47,7 +47,7 @@ def train_replicas(
     if plan.method == "processes":
         return train_in_processes(recipes, dataset, tell)
     train = train_stacked if plan.method == "stacked" else _train_in_turn
-    with threads(plan.threads):
+    with torch_threads(plan.threads):
         return train(recipes, dataset, device, tell)
 
 
@@ -65,14 +65,3 @@ def _train_in_turn(recipes: Sequence[Recipe], dataset: Dataset, device: torch.de
         results.append(trained)
         on_done(index, trained)
     return results
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """torch computes with `count` threads inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
