@@ -259,7 +259,8 @@ def several_deletions(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
 
     def largest_step(full: Vector, random: Vector) -> float:
         curve = np.concatenate([full, random.reshape(n, draws).mean(axis=1)])
-        return float((curve[:-1] - curve[1:]).max() / max(curve[0] - curve[-1], 1e-9))
+        step, loss = (curve[:-1] - curve[1:]).max(), curve[0] - curve[-1]
+        return float(step / max(loss, step, 1e-9))  # a net that has nothing to lose loses it in one step
 
     residual = kinds[0]
     share = interval_of(largest_step, residual("full"), residual("random"))

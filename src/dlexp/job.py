@@ -1,12 +1,14 @@
 """One composed configuration in, one recorded answer out."""
 
 import functools
+import itertools
 import json
 import logging
 import os
 import platform
 import signal
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -62,12 +64,15 @@ def hydra_main(config: DictConfig) -> float | None:
     try:
         outcome = run_job(config, Path(runtime.output_dir), runtime.choices["exercise"])
     except Exception as error:
-        if not single:  # the sweeper goes on with the other jobs and reports this one
-            raise
-        failures.append(error)  # Hydra would print a message of its own before ours
-        return None
+        if single:
+            failures.append(error)  # Hydra would print a message of its own before ours
+            return None
+        print(f"job {HydraConfig.get().job.num}: FAILED, {error}", file=sys.stderr, flush=True)
+        raise  # the sweeper goes on with the other jobs
     if single:
         print_outcome(outcome, tracking.Address.resolve(config.tracking.uri, config.tracking.artifacts))
+    else:
+        print(f"job {HydraConfig.get().job.num}: FINISHED in {outcome.seconds:.1f} s", file=sys.stderr, flush=True)
     return outcome.answer.objective
 
 
@@ -92,7 +97,7 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
     module, lab, params = _prepare(exercise, settings, plain, folder)
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
 
-    name = run_name(plain, HydraConfig.get().overrides.task if HydraConfig.initialized() else [])
+    name = run_name(exercise, settings, HydraConfig.get().overrides.task if HydraConfig.initialized() else [])
     record = writer.open(
         address,
         experiment=slug,
@@ -222,11 +227,13 @@ def flat_params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def run_name(config: Mapping[str, Any], overrides: list[str]) -> str:
+def run_name(exercise: Exercise, settings: Settings, overrides: list[str]) -> str:
     """What tells this run from its neighbours in a list: its scale and what the user changed."""
-    hidden = ("exercise", "scale", "tracking", "hydra")
-    told = [word for word in overrides if not word.lstrip("+~").startswith(hidden)]
-    return " ".join([str(config["scale"]), *told])[:120]
+    hidden = ("exercise=", "scale=", "tracking", "hydra")
+    of_scale = exercise.scales.get(settings.scale, [])  # `expand_scale` put these first
+    own = itertools.dropwhile(lambda word: word in of_scale, overrides)
+    told = [word for word in own if not word.lstrip("+~").startswith(hidden)]
+    return " ".join([settings.scale, *told])[:120]
 
 
 def _tags(exercise: Exercise, settings: Settings, config: Mapping[str, Any], lab: "Lab") -> dict[str, str]:

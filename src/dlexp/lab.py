@@ -2,9 +2,11 @@
 
 import logging
 import platform
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlexp.answer import Answer
@@ -89,7 +91,8 @@ class Lab:
     def train(self, recipes: Mapping[str, "Recipe"], label: str = "training") -> dict[str, "Trained"]:
         """A trained net for each named recipe: from the store where it is known, else trained side by side.
 
-        The names ("residual/0", ...) are those of the training curves in MLflow.
+        Names are KIND/SEED ("residual/0", ...): MLflow gets the curves of each kind, averaged over its seeds; the run's
+        log has all of them.
         """
         from dlexp.training.kept import train_kept
         from dlexp.training.replicas import train_replicas
@@ -98,14 +101,17 @@ class Lab:
         with progress(label, len(recipes)) as shown:
 
             def on_done(index: int, trained: "Trained") -> None:
-                self._record_history(names[index], trained)
+                for row in trained.history:
+                    log.info("%s %s", names[index], " ".join(f"{key}={value:.5g}" for key, value in row.items()))
                 shown.advance()
 
             if store is None:
                 trained = train_replicas(todo, self.dataset, device=self.device, on_done=on_done)
             else:
                 trained = train_kept(store, todo, self.dataset, self.device, on_done)
-        return dict(zip(names, trained, strict=True))
+        results = dict(zip(names, trained, strict=True))
+        self._record_curves(results)
+        return results
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item], label: str) -> list[Result]:
         """`function` of each item (a net, say), side by side where that pays; they must not share what they change."""
@@ -153,10 +159,14 @@ class Lab:
             return None
         return NetStore(Path(settings.dir).expanduser().absolute(), int(settings.max_gb * 1e9))
 
-    def _record_history(self, name: str, trained: "Trained") -> None:
-        for row in trained.history:
-            log.info("%s %s", name, " ".join(f"{key}={value:.5g}" for key, value in row.items()))
-        if self.record is not None:
+    def _record_curves(self, results: Mapping[str, "Trained"]) -> None:
+        if self.record is None:
+            return
+        curves: dict[tuple[int, str], list[float]] = defaultdict(list)
+        for name, trained in results.items():
             for row in trained.history:
-                values = {f"{name}/{key}": value for key, value in row.items() if key != "epoch"}
-                self.record.metrics(values, step=int(row["epoch"]))
+                for key, value in row.items():
+                    curves[int(row["epoch"]), f"{name.rpartition('/')[0]}/{key}"].append(value)
+        for (epoch, key), values in curves.items():
+            if not key.endswith("/epoch"):
+                self.record.metrics({key: fmean(values)}, step=epoch)

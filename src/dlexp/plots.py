@@ -68,7 +68,12 @@ def points(
 def scatter(axes: "Axes", x: Sequence[float], series: Mapping[str, Sequence[Interval]]) -> None:
     """One marker per value at its `x`, with its interval, faint where many overlap."""
     for index, (label, intervals) in enumerate(series.items()):
-        look: dict[str, Any] = {"fmt": MARKERS[index % 6], "color": COLOURS[index % 6], "markersize": 4, "elinewidth": 0.7}
+        look: dict[str, Any] = {
+            "fmt": MARKERS[index % 6],
+            "color": COLOURS[index % 6],
+            "markersize": 4,
+            "elinewidth": 0.7,
+        }
         axes.errorbar(x, [each.mean for each in intervals], error_bar(intervals), label=label, alpha=0.6, **look)
 
 
@@ -78,7 +83,12 @@ def bars(axes: "Axes", series: Mapping[str, Sequence[Interval]]) -> None:
     for index, (label, intervals) in enumerate(series.items()):
         at = [number + width * (index - (len(series) - 1) / 2) for number in range(len(intervals))]
         means = [each.mean for each in intervals]
-        look: dict[str, Any] = {"color": COLOURS[index % 6], "hatch": HATCHES[index % 6], "edgecolor": "white", "linewidth": 0.5}
+        look: dict[str, Any] = {
+            "color": COLOURS[index % 6],
+            "hatch": HATCHES[index % 6],
+            "edgecolor": "white",
+            "linewidth": 0.5,
+        }
         axes.bar(at, means, width, label=label, **look)
         axes.errorbar(at, means, error_bar(intervals), fmt="none", color="black", elinewidth=0.8, capsize=2)
 

@@ -31,6 +31,7 @@ def run_sweep(sweeper: Any, arguments: Sequence[str]) -> list[JobReturn]:
     """
     jobs = [compose.expand_scale(words) for words in combinations(sweeper, arguments)]
     configs = [sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, words) for words in jobs]
+    tracking.writer()  # starts now, to be ready when the jobs have been checked
     for config in configs:
         check_job(task_config(config), config.hydra.runtime.choices.exercise)
     folder = Path(sweeper.config.hydra.sweep.dir).absolute()
@@ -121,7 +122,7 @@ def write_tables(folder: Path, rows: Sequence[Row], parent: tracking.RunRecord) 
     if summary:
         write_atomically(folder / "sweep" / "over_seeds.md", markdown_table(summary) + "\n")
     for row in summary:
-        label = ",".join(f"{key}={row[key]}" for key in row if key not in ("metric", "mean", "low", "high", "n"))
+        label = " ".join(f"{key} {row[key]}" for key in row if key not in ("metric", "mean", "low", "high", "n"))
         parent.metrics({f"{row['metric']}{'/' + label if label else ''}": row["mean"]})
 
 

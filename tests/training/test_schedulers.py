@@ -54,9 +54,7 @@ def test_step(total: int) -> None:
 
 @given(totals)
 def test_cosine(total: int) -> None:
-    check(
-        rates("cosine", total, min_lr=0.1), lambda t: 0.1 + 0.3 * (1 + math.cos(math.pi * t / total)) / 2
-    )
+    check(rates("cosine", total, min_lr=0.1), lambda t: 0.1 + 0.3 * (1 + math.cos(math.pi * t / total)) / 2)
 
 
 @given(totals, st.sampled_from([0.0, 0.1, 0.5, 1.0]))
