@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -92,13 +93,13 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     settings = _settings(plain)
     address = tracking.Address.resolve(plain["tracking"]["uri"], plain["tracking"]["artifacts"])
+    tracking.writer().prepare(address)
     exercise = registry.find(slug)
-    writer = tracking.writer()  # starts now, so that mlflow is imported on another core while torch is on this one
     module, lab, params = _prepare(exercise, settings, plain, folder)
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
 
     name = run_name(exercise, settings, HydraConfig.get().overrides.task if HydraConfig.initialized() else [])
-    record = writer.open(
+    record = tracking.writer().open(
         address,
         experiment=slug,
         run_name=name,
@@ -237,16 +238,13 @@ def run_name(exercise: Exercise, settings: Settings, overrides: list[str]) -> st
 
 
 def _tags(exercise: Exercise, settings: Settings, config: Mapping[str, Any], lab: "Lab") -> dict[str, str]:
-    import torch
-    import torchvision
-
     return {
         "dlexp.exercise": exercise.slug,
         "dlexp.chapter": exercise.chapter,
         "dlexp.scale": settings.scale,
         "dlexp.config_hash": identity(config),
         "dlexp.version": __version__,
-        "dlexp.torch": f"{torch.__version__} (torchvision {torchvision.__version__})",
+        "dlexp.torch": f"{version('torch')} (torchvision {version('torchvision')})",
         "dlexp.python": platform.python_version(),
         "dlexp.device": lab.device,
         "dlexp.dataset_fingerprint": lab.data.fingerprint if lab.data is not None else "none",

@@ -5,6 +5,7 @@ import platform
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -124,7 +125,6 @@ class Lab:
     def evidence(self) -> dict[str, str]:
         """The header of the answer: data, n, seeds, hardware, versions."""
         import torch
-        import torchvision
 
         from dlexp import __version__
 
@@ -134,7 +134,7 @@ class Lab:
             "seeds": f"{len(self.seeds)} ({', '.join(map(str, self.seeds))})",
             "scale": self.settings.scale,
             "device": f"{device}, {torch.get_num_threads()} threads of {available_cores()} cores, {platform.machine()}",
-            "versions": f"dlexp {__version__}, torch {torch.__version__}, torchvision {torchvision.__version__}, "
+            "versions": f"dlexp {__version__}, torch {torch.__version__}, torchvision {version('torchvision')}, "
             f"Python {platform.python_version()}",
         }
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from dlexp import compose
+from dlexp import compose, tracking
 from dlexp.errors import DlexpError
+
+RUNS = ("-m", "--multirun", "-r", "--run")  # with any other flag Hydra only shows something
 
 
 def launch(arguments: Sequence[str], debug: bool) -> None:
@@ -19,6 +21,8 @@ def launch(arguments: Sequence[str], debug: bool) -> None:
         DlexpError: the run failed.
     """
     words = compose.expand_scale(compose.order_arguments(arguments))
+    if not any(word.startswith("-") and word not in RUNS for word in words):
+        tracking.writer()  # starts now, so that mlflow is imported on one core while torch is on another
     compose.register_resolvers()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing its own message and exiting
     sys.argv = ["dlexp run", *words]

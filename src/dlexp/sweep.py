@@ -31,7 +31,6 @@ def run_sweep(sweeper: Any, arguments: Sequence[str]) -> list[JobReturn]:
     """
     jobs = [compose.expand_scale(words) for words in combinations(sweeper, arguments)]
     configs = [sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, words) for words in jobs]
-    tracking.writer()  # starts now, to be ready when the jobs have been checked
     for config in configs:
         check_job(task_config(config), config.hydra.runtime.choices.exercise)
     folder = Path(sweeper.config.hydra.sweep.dir).absolute()

@@ -112,6 +112,10 @@ class WriterProcess:
         threading.Thread(target=self._listen, daemon=True).start()
         atexit.register(self.stop)
 
+    def prepare(self, address: Address) -> None:
+        """Open the store ahead of its first run."""
+        self.send({"do": "prepare", "run": None, "uri": address.uri})
+
     def open(
         self,
         address: Address,
@@ -165,11 +169,12 @@ class WriterProcess:
         raise DlexpError(f"tracking is not possible: {reason}; see `dlexp doctor`")
 
     def stop(self) -> None:
-        """Let the writer finish and go."""
+        """Let the writer finish and go; with every run closed there is nothing left to wait for."""
         assert self.child.stdin is not None
         try:
             self.child.stdin.close()
-            self.child.wait(CLOSE_TIMEOUT)
+            if not all(run.closed for run in self.runs.values()):
+                self.child.wait(CLOSE_TIMEOUT)
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self.child.kill()
 

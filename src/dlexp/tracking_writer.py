@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,10 @@ def serve(inbox: "queue.Queue[Message | None]") -> None:
     while (message := inbox.get()) is not None:
         handle, what = message["run"], message["do"]
         try:
-            if what == "open":
+            if what == "prepare":
+                with suppress(Exception):  # opening a run meets the same fault, and reports it
+                    open_client(message["uri"])  # mlflow keeps the opened store for the runs to come
+            elif what == "open":
                 runs[handle] = RunWriter(message)
                 reply(run=handle, run_id=runs[handle].run_id, experiment_id=runs[handle].experiment_id)
             elif what == "close":
@@ -186,6 +190,8 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     inbox: queue.Queue[Message | None] = queue.Queue()
     threading.Thread(target=read_messages, args=(inbox,), daemon=True).start()
+    import mlflow  # noqa: F401  # a second of work, done before the first message asks for it
+
     serve(inbox)
 
 

@@ -8,13 +8,13 @@ and give the very numbers of N separate passes. No weight is touched.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from dlexp.models import as_chain
+from dlexp.training.evaluate import evaluating
 
 if TYPE_CHECKING:
     from dlexp.data import Split
@@ -49,7 +49,7 @@ def predict_paths(net: nn.Module, split: "Split", paths: Sequence[Path], batch_s
     Returns:
         int64 (len(paths), N) on the CPU, for the N samples of `split`.
     """
-    with evaluation_mode(net):
+    with evaluating(net):
         chain = as_chain(net)
         batches = [path_logits(chain, x, paths).argmax(-1).cpu() for x in inputs(split, batch_size)]
     return torch.cat(batches, dim=1)
@@ -92,7 +92,7 @@ def skippable_blocks(net: nn.Module, split: "Split", batch_size: int = 512) -> T
     Returns:
         bool (n_blocks, N) on the CPU, True where deleted.
     """
-    with evaluation_mode(net):
+    with evaluating(net):
         chain = as_chain(net)
         return torch.cat([_skippable_in_batch(chain, x).cpu() for x in inputs(split, batch_size)], dim=1)
 
@@ -113,7 +113,7 @@ def _skippable_in_batch(chain: "Chain", x: Tensor) -> Tensor:
 @torch.inference_mode()
 def predict_masked(net: nn.Module, split: "Split", deleted: Tensor, batch_size: int = 512) -> Tensor:
     """Predicted classes (N,) when sample j goes through without the branches where `deleted[:, j]` (n_blocks, N)."""
-    with evaluation_mode(net):
+    with evaluating(net):
         chain = as_chain(net)
         masks = torch.split(deleted, batch_size, dim=1)
         return torch.cat(
@@ -142,15 +142,3 @@ def inputs(split: "Split", batch_size: int) -> Iterator[Tensor]:
     """The samples of `split` in order, as float batches."""
     for start in range(0, len(split), batch_size):
         yield split.inputs(slice(start, start + batch_size))
-
-
-@contextmanager
-def evaluation_mode(net: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, each module's own mode restored after."""
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -67,13 +67,14 @@ def workers(folder: Path, count: int) -> Iterator[tuple[list[Worker], selectors.
     """`count` running workers and a selector of their answers; they are killed when the block ends."""
     # -P: a file of the user's working directory must not stand in for a module.
     command = [sys.executable, "-P", "-m", "dlexp.training.worker", str(folder)]
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(count))
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     team: list[Worker] = []
     with selectors.DefaultSelector() as selector:
         try:
-            for _ in range(count):
+            for number in range(count):
                 worker = subprocess.Popen(
-                    command,
+                    [*command, str(cores[number % len(cores)])],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=one_thread,

@@ -119,6 +119,6 @@ def refuse_non_finite(losses: Tensor, recipes: Sequence[Recipe], epoch: int, ste
         return
     r = int((~losses.isfinite()).nonzero()[0])
     raise DlexpError(
-        f"replica {r} (seed {recipes[r].seed}): the loss is {float(losses[r])} in epoch {epoch}, step {step} "
+        f"replica {r} (seed {recipes[r].seed}): the loss is {losses[r].item()} in epoch {epoch}, step {step} "
         f"(learning rate {learning_rate:.3g}); try a smaller learning rate, or look for NaN in the data"
     )

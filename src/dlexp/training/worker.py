@@ -1,4 +1,4 @@
-"""A worker process: `python -m dlexp.training.worker FOLDER` trains the recipes whose numbers it is told.
+"""A worker process: `python -m dlexp.training.worker FOLDER CORE` trains the recipes whose numbers it is told.
 
 One number per line comes in on stdin; one JSON line per finished recipe goes out on stdout. The dataset, the
 recipes and the results are files in FOLDER. When stdin ends, the parent has died: the worker goes, too.
@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dlexp.data import Dataset
 from dlexp.errors import InputError
@@ -24,14 +25,16 @@ from dlexp.training.single import train_one
 from dlexp.training.trained_file import save_trained
 
 
-def main(folder: Path) -> None:
-    """Train until the parent ends this process."""
+def main(folder: Path, core: int) -> None:
+    """Train until the parent ends this process; `core` is the CPU core to stay on if need be."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a library prints must not mix with the answers
     torch.set_num_threads(1)
     numbers: SimpleQueue[int] = SimpleQueue()
     threading.Thread(target=_listen, args=(folder, numbers), daemon=True).start()
     dataset = read_dataset(folder)
+    if not isinstance(dataset.train.x, Tensor) and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})  # images are decoded by as many threads as there are cores
     while True:
         index = numbers.get()
         print(json.dumps({"index": index, **_train(folder, index, dataset)}), file=answers)
@@ -59,4 +62,4 @@ def _listen(folder: Path, numbers: "SimpleQueue[int]") -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
