@@ -110,7 +110,7 @@ def train(lab: Lab, params: Params) -> dict[str, list[nn.Module]]:
     if params.plain_control and model["_target_"].endswith(".cifar_resnet"):
         twin = {"_target_": "dlexp.models.cifar_resnet.cifar_plain", "depth": model["depth"], "width": model["width"]}
         recipes |= {f"plain/{seed}": lab.recipe(seed, model=twin) for seed in seeds}
-    trained = lab.train(recipes, "training residual and plain nets")
+    trained = lab.train(recipes)
     nets = {
         kind: [each.net for name, each in trained.items() if name.startswith(kind)] for kind in ("residual", "plain")
     }

@@ -99,17 +99,22 @@ class Lab:
         from dlexp.training.replicas import train_replicas
 
         names, todo, store = list(recipes), list(recipes.values()), self._store()
-        with progress(label, len(recipes)) as shown:
+        left = [recipe.trainer.epochs for recipe in todo]  # epochs not yet shown as done, per recipe
+        with progress(f"{label}, epochs", sum(left)) as shown:
+
+            def on_epoch(index: int) -> None:
+                left[index] -= 1
+                shown.advance()
 
             def on_done(index: int, trained: "Trained") -> None:
                 for row in trained.history:
                     log.info("%s %s", names[index], " ".join(f"{key}={value:.5g}" for key, value in row.items()))
-                shown.advance()
+                shown.advance(left[index])
 
             if store is None:
-                trained = train_replicas(todo, self.dataset, device=self.device, on_done=on_done)
+                trained = train_replicas(todo, self.dataset, device=self.device, on_done=on_done, on_epoch=on_epoch)
             else:
-                trained = train_kept(store, todo, self.dataset, self.device, on_done)
+                trained = train_kept(store, todo, self.dataset, self.device, on_done, on_epoch)
         results = dict(zip(names, trained, strict=True))
         self._record_curves(results)
         return results

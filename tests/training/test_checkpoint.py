@@ -133,9 +133,14 @@ def test_a_torn_checkpoint_is_refused_clearly(keep: int, dataset: Dataset, make_
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     path.write_bytes(b"whole")
-    with pytest.raises(OSError, match="No space left"), replacing(path) as temporary:
-        temporary.write_bytes(b"ha")
-        raise OSError("No space left on device")
+
+    def write_half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"ha")
+            raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_half()
     assert path.read_bytes() == b"whole"
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
 

@@ -25,9 +25,16 @@ def test_predicting_leaves_no_trace(net: nn.Sequential, dataset: Dataset) -> Non
 
 
 def test_the_mode_comes_back_after_an_error(net: nn.Sequential) -> None:
-    with pytest.raises(RuntimeError, match="boom"), evaluating(net):
-        assert not net.training
-        raise RuntimeError("boom")
+    modes_inside: list[bool] = []
+
+    def fail() -> None:
+        with evaluating(net):
+            modes_inside.append(net.training)
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        fail()
+    assert modes_inside == [False]
     assert all(module.training for module in net.modules())
 
 

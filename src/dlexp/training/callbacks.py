@@ -95,6 +95,16 @@ class Evaluate(Callback):
                 training.history[-1][f"{name}_accuracy"] = value
 
 
+class AfterEpoch(Callback):
+    """Calls `function` after each epoch: what shows progress."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self.function = function
+
+    def on_epoch_end(self, training: Training) -> None:
+        self.function()
+
+
 class Snapshots(Callback):
     """Keeps the state dict after each epoch of `epochs` (0: the initialisation) in `self.states`, on the CPU."""
 

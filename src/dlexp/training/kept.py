@@ -16,6 +16,7 @@ def train_kept(
     dataset: Dataset,
     device: str,
     on_done: Callable[[int, Trained], None],
+    on_epoch: Callable[[int], None] | None = None,
 ) -> list[Trained]:
     """What `train_replicas` would return, each net trained once over all runs that share the store.
 
@@ -53,6 +54,11 @@ def train_kept(
             store.put(keys[index], trained)
             on_done(index, trained)
 
-        trained = train_replicas([recipes[i] for i in missing], dataset, device=device, method=plan, on_done=keep)
+        def tell(position: int) -> None:
+            if on_epoch is not None:
+                on_epoch(missing[position])
+
+        todo = [recipes[index] for index in missing]
+        trained = train_replicas(todo, dataset, device=device, method=plan, on_done=keep, on_epoch=tell)
         results.update(zip(missing, trained, strict=True))
     return [results[index] for index in range(len(recipes))]

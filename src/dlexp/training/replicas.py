@@ -1,12 +1,14 @@
 """Many nets, equal to training them one by one: how it gets there is what pays on the machine at hand."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
 from dlexp.data import Dataset
 from dlexp.errors import DlexpError, InputError
 from dlexp.parallel import torch_threads
+from dlexp.training.callbacks import AfterEpoch
 from dlexp.training.plan import Method, Plan, plan_replicas
 from dlexp.training.processes import replica_error, train_in_processes
 from dlexp.training.recipe import Recipe
@@ -25,6 +27,7 @@ def train_replicas(
     device: str | torch.device = "cpu",
     method: Method | Plan = "auto",
     on_done: Done | None = None,
+    on_epoch: Callable[[int], None] | None = None,
 ) -> list[Trained]:
     """Train every recipe on `dataset`; the results are in the order of `recipes`.
 
@@ -34,6 +37,7 @@ def train_replicas(
             differ only in the seed; 'auto' by the rule of `plan_replicas`; or a plan made before, which
             keeps its bits for any part of the recipes it was made for.
         on_done: called with (index, trained) in this process as each one finishes, in any order.
+        on_epoch: called with the index after each epoch of a net that is trained alone in this process.
 
     Raises:
         InputError: the recipes cannot be trained by `method`, or one has bad settings.
@@ -46,17 +50,24 @@ def train_replicas(
     tell = on_done or (lambda index, trained: None)
     if plan.method == "processes":
         return train_in_processes(recipes, dataset, tell)
-    train = train_stacked if plan.method == "stacked" else _train_in_turn
+    train = train_stacked if plan.method == "stacked" else partial(_train_in_turn, on_epoch=on_epoch)
     with torch_threads(plan.threads):
         return train(recipes, dataset, device, tell)
 
 
-def _train_in_turn(recipes: Sequence[Recipe], dataset: Dataset, device: torch.device, on_done: Done) -> list[Trained]:
+def _train_in_turn(
+    recipes: Sequence[Recipe],
+    dataset: Dataset,
+    device: torch.device,
+    on_done: Done,
+    on_epoch: Callable[[int], None] | None,
+) -> list[Trained]:
     dataset = dataset.to(device)
     results = []
     for index, recipe in enumerate(recipes):
         try:
-            trained = train_one(recipe, dataset, device=device)
+            told = [] if on_epoch is None else [AfterEpoch(partial(on_epoch, index))]
+            trained = train_one(recipe, dataset, device=device, callbacks=told)
         except Exception as error:
             if len(recipes) == 1 and isinstance(error, DlexpError):
                 raise
