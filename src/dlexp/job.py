@@ -1,21 +1,15 @@
 """One composed configuration in, one recorded answer out."""
 
 import functools
-import itertools
 import json
 import logging
-import os
-import platform
 import signal
-import socket
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -25,10 +19,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from dlexp import __version__, registry, tracking
+from dlexp import registry, tracking
 from dlexp.answer import Answer, write_atomically
 from dlexp.errors import DlexpError, InputError
-from dlexp.processes import available_cores, process_identity
+from dlexp.identity import flat_params, run_name, run_tags
+from dlexp.processes import available_cores
 from dlexp.registry import Exercise
 from dlexp.schema import build_params
 from dlexp.settings import Settings, choose_device
@@ -38,8 +33,6 @@ if TYPE_CHECKING:
     from dlexp.lab import Lab
 
 log = logging.getLogger(__name__)
-NOT_IDENTITY = ("tracking", "store", "device", "threads")
-"""Parts of a configuration that do not change what is asked: two runs that differ only here repeat each other."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -104,7 +97,7 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
         experiment=slug,
         run_name=name,
         params=flat_params(plain),
-        tags=_tags(exercise, settings, plain, lab),
+        tags=run_tags(exercise, settings, plain, lab),
         parent=plain["tracking"]["parent_run"],
     )
     lab.record = record
@@ -207,47 +200,3 @@ def _sigterm_raises() -> Iterator[None]:
 def _refuse_existing_answer(folder: Path) -> None:
     if (folder / "answer.json").exists():
         raise InputError(f"hydra.run.dir={folder}: already holds an answer; choose another folder or remove it")
-
-
-def identity(config: Mapping[str, Any]) -> str:
-    """Hash of what a run computes: equal for two runs that repeat each other."""
-    kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
-    return sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def flat_params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """The configuration as dotted keys, without what is the same for every run of an exercise."""
-    flat: dict[str, str] = {}
-    for key, value in config.items():
-        if prefix == "" and key in ("exercise", "tracking", "store"):
-            continue
-        if isinstance(value, Mapping):
-            flat.update(flat_params(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
-
-
-def run_name(exercise: Exercise, settings: Settings, overrides: list[str]) -> str:
-    """What tells this run from its neighbours in a list: its scale and what the user changed."""
-    hidden = ("exercise=", "scale=", "tracking", "hydra")
-    of_scale = exercise.scales.get(settings.scale, [])  # `expand_scale` put these first
-    own = itertools.dropwhile(lambda word: word in of_scale, overrides)
-    told = [word for word in own if not word.lstrip("+~").startswith(hidden)]
-    return " ".join([settings.scale, *told])[:120]
-
-
-def _tags(exercise: Exercise, settings: Settings, config: Mapping[str, Any], lab: "Lab") -> dict[str, str]:
-    return {
-        "dlexp.exercise": exercise.slug,
-        "dlexp.chapter": exercise.chapter,
-        "dlexp.scale": settings.scale,
-        "dlexp.config_hash": identity(config),
-        "dlexp.version": __version__,
-        "dlexp.torch": f"{version('torch')} (torchvision {version('torchvision')})",
-        "dlexp.python": platform.python_version(),
-        "dlexp.device": lab.device,
-        "dlexp.dataset_fingerprint": lab.data.fingerprint if lab.data is not None else "none",
-        "dlexp.host": socket.gethostname(),
-        "dlexp.process": process_identity(os.getpid()),
-    }

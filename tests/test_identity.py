@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlexp import registry
-from dlexp.job import NOT_IDENTITY, flat_params, identity, run_name
+from dlexp.identity import NOT_IDENTITY, flat_params, identity, run_name
 from dlexp.settings import SEED_STRIDE, Settings
 
 values = st.recursive(st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=5)
