@@ -120,10 +120,10 @@ def train(lab: Lab, params: Params) -> dict[str, list[nn.Module]]:
 def check_against_zeroing(lab: Lab, net: nn.Module, plan: Plan) -> None:
     """What the exercise says to the letter, once: zero theta_i, predict, restore. The fast way must agree."""
     split, before, whole = lab.dataset.test, state_hash(net), deletion(plan.n_blocks)
-    fast = predict_paths(net, split, plan.single)
+    fast = predict_paths(net, split, plan.single, batch_size(lab))
     for index, (name, block) in enumerate(as_chain(net).blocks):
         with zeroed(branch_parameters(block)):
-            literal = predict_paths(net, split, [whole])[0]
+            literal = predict_paths(net, split, [whole], batch_size(lab))[0]
         if not literal.equal(fast[index]):
             raise DlexpError(f"block {name}: zeroing its weights and leaving out its branch disagree")
     if state_hash(net) != before:
@@ -132,9 +132,14 @@ def check_against_zeroing(lab: Lab, net: nn.Module, plan: Plan) -> None:
 
 def delete_blocks(lab: Lab, label: str, nets: Sequence[nn.Module], plan: Plan) -> list[Measured]:
     """All deletions and reorderings of each net."""
-    choose_on, test, batch_size = lab.dataset.val, lab.dataset.test, lab.config["trainer"]["eval_batch_size"]
+    choose_on, test = lab.dataset.val, lab.dataset.test
     assert choose_on is not None
-    return lab.map(lambda net: measure(net, plan, choose_on, test, batch_size), nets, f"deleting, {label}")
+    return lab.map(lambda net: measure(net, plan, choose_on, test, batch_size(lab)), nets, f"deleting, {label}")
+
+
+def batch_size(lab: Lab) -> int:
+    """Images per forward pass."""
+    return int(lab.config["trainer"]["eval_batch_size"])
 
 
 def method(lab: Lab, plan: Plan, params: Params, n_nets: int) -> None:
@@ -296,19 +301,19 @@ def reordered_blocks(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
 
 def skipping_per_image(lab: Lab, plan: Plan, kinds: list[Kind]) -> None:
     """Per image, blocks that can all be deleted together without changing its class."""
-    test, answer = lab.dataset.test, lab.answer
+    test, answer, size = lab.dataset.test, lab.answer, batch_size(lab)
     generator = torch.Generator().manual_seed(lab.seeds[0])
     skipped, kept_by_random = {}, []
     for kind in kinds:
         skipped[kind.label] = lab.map(
-            lambda net: skippable_blocks(net, test), kind.nets, f"skipping, {kind.label} nets"
+            lambda net: skippable_blocks(net, test, size), kind.nets, f"skipping, {kind.label} nets"
         )
     for net, chosen in zip(kinds[0].nets, skipped["residual"], strict=True):
         # The control: as many blocks for each image, but any.
         ranks = torch.rand(chosen.shape, generator=generator).argsort(dim=0).argsort(dim=0)
         same_size = ranks < chosen.sum(dim=0)
-        full = predict_paths(net, test, [deletion(plan.n_blocks)])[0]
-        kept_by_random.append((predict_masked(net, test, same_size) == full)[None].numpy())
+        full = predict_paths(net, test, [deletion(plan.n_blocks)], size)[0]
+        kept_by_random.append((predict_masked(net, test, same_size, size) == full)[None].numpy())
     shares = {label: [each.float().mean(dim=0)[None].numpy() for each in sets] for label, sets in skipped.items()}
 
     answer.section("Blocks that an image does without")

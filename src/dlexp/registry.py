@@ -87,9 +87,7 @@ def find(slug: str) -> Exercise:
 
 def load(exercise: Exercise) -> ModuleType:
     """The experiment's module, with its `Params` dataclass and its `run(lab, params)` function."""
-    path = exercise.source
-    if not path.is_file():
-        raise InputError(f"exercise={exercise.slug}: its experiment is missing; expected {path}")
+    path = _existing_source(exercise)
     name = f"dlexp.experiments.{exercise.chapter}.{exercise.slug}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
@@ -99,8 +97,10 @@ def load(exercise: Exercise) -> ModuleType:
         sys.modules[name] = module  # dataclasses look their module up while it is being executed
         try:
             spec.loader.exec_module(module)
-        except BaseException:
+        except BaseException as error:
             del sys.modules[name]
+            if isinstance(error, SyntaxError | ImportError):
+                raise InputError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
             raise
     module = sys.modules[name]
     for part in ("Params", "run"):
@@ -111,9 +111,14 @@ def load(exercise: Exercise) -> ModuleType:
 
 def parameter_comments(exercise: Exercise) -> dict[str, tuple[str, str]]:
     """Each parameter's annotation and comment, read from the source of `Params` without importing it."""
-    source = exercise.source.read_text(encoding="utf-8")
+    path = _existing_source(exercise)
+    source = path.read_text(encoding="utf-8")
     lines = source.splitlines()
-    for node in ast.parse(source).body:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise InputError(f"{path}: cannot be read: SyntaxError: {error}") from error
+    for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "Params":
             return {
                 field.target.id: (
@@ -131,6 +136,12 @@ def chapter_title(exercise: Exercise) -> str:
     module = exercise.source.parent / "__init__.py"
     docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) if module.is_file() else None
     return docstring.splitlines()[0] if docstring else exercise.chapter
+
+
+def _existing_source(exercise: Exercise) -> Path:
+    if not exercise.source.is_file():
+        raise InputError(f"exercise={exercise.slug}: its experiment is missing; expected {exercise.source}")
+    return exercise.source
 
 
 def _read(path: Path, root: Root) -> Exercise:
