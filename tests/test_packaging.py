@@ -67,11 +67,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_yaml_and_nothing_stray(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    yamls = {
-        f"dlexp/conf/{path.relative_to(PROJECT / 'conf').as_posix()}"
-        for path in PROJECT.rglob("conf/**/*.yaml")
-        if path.is_relative_to(PROJECT / "conf")
-    }
+    conf = PROJECT / "conf"
+    yamls = {f"dlexp/conf/{path.relative_to(conf).as_posix()}" for path in conf.rglob("*.yaml")}
     assert {name for name in names if name.endswith(".yaml")} == yamls
     assert {name.split("/")[0] for name in names} == {
         "dlexp",
@@ -86,10 +83,11 @@ def test_the_wheel_works_from_another_folder(wheel: Path, tmp_path: Path) -> Non
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(environment), "platbase": str(environment)}))
-    # The dependencies of this environment, but not its editable dlexp: a .pth file inside a .pth folder is not read.
+    # Installed first, into an environment that is still empty: pip must not find, and remove, the dlexp of this one.
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(environment)]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--quiet", str(wheel)], check=True, capture_output=True)
+    # Then the dependencies of this environment, but not its editable dlexp: .pth files in there are not read.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--quiet"]
-    subprocess.run([*pip, "--prefix", str(environment), str(wheel)], check=True, capture_output=True)
     python, work = environment / "bin" / "python", tmp_path / "work"
     work.mkdir()
 

@@ -78,7 +78,7 @@ def test_non_finite_values_are_left_out_and_told(writer: WriterProcess, tmp_path
 def test_a_fault_is_reported_when_the_run_closes(writer: WriterProcess, tmp_path: Path) -> None:
     record = open_run(writer, tmp_path)
     record.metrics({"a name with = in it": 1.0})
-    with pytest.raises(DlexpError, match="^MLflow did not record everything: MlflowException: Invalid value"):
+    with pytest.raises(DlexpError, match=r"^MLflow did not record everything: MlflowException: Invalid value"):
         record.close("FINISHED")
     assert runs_of(tmp_path)[0].info.status == "FINISHED"
 

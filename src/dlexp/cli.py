@@ -46,7 +46,11 @@ def run(
     """
     from dlexp.launch import launch
 
-    launch(context.args, debug)
+    try:
+        launch(context.args, debug)
+    except KeyboardInterrupt as interrupt:  # Ctrl-C, or SIGTERM as `job.Terminated`
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(getattr(interrupt, "exit_code", 130)) from None
 
 
 @app.command()
@@ -96,9 +100,6 @@ def main() -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt as interrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(143 if type(interrupt).__name__ == "Terminated" else 130)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 class Terminated(KeyboardInterrupt):
     """SIGTERM: handled like Ctrl-C, so that what must be closed is closed."""
 
+    exit_code = 143
+
 
 @dataclass(frozen=True)
 class Outcome:
