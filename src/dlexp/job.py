@@ -102,6 +102,8 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
         tags=run_tags(exercise, settings, plain, lab),
         parent=plain["tracking"]["parent_run"],
     )
+    if not address.uri.startswith("sqlite:"):
+        _ = record.run_id  # a server may be down, which is better known before training than after
     lab.record = record
     with _recorded(record, folder):
         module.run(lab, params)
