@@ -1,6 +1,7 @@
 """What `dlexp list`, `dlexp show` and `dlexp store` print. Reads YAML and source text; imports no experiment."""
 
 import json
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from dlexp import registry
 from dlexp.registry import Exercise
+
+SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def as_json() -> str:
@@ -66,7 +69,17 @@ def store_table(folder: str, clear: bool) -> str:
 
 def _parameters(exercise: Exercise) -> list[tuple[str, str, str]]:
     comments = registry.parameter_comments(exercise)
-    return [(name, json.dumps(exercise.parameters.get(name)), comment) for name, (_, comment) in comments.items()]
+    return [
+        (name, json.dumps(exercise.parameters.get(name)), values_of(annotation), comment)
+        for name, (annotation, comment) in comments.items()
+    ]
+
+
+def values_of(annotation: str) -> str:
+    """A parameter's type and range in words: 'Annotated[float, Field(gt=0, lt=1)]' -> 'float > 0, < 1'."""
+    kind = annotation.removeprefix("Annotated[").split(",")[0] if annotation.startswith("Annotated[") else annotation
+    limits = [f"{SIGNS[sign]} {limit}" for sign, limit in re.findall(r"\b(gt|ge|lt|le)=([^,)]+)", annotation)]
+    return f"{kind} {', '.join(limits)}".strip()
 
 
 def _scales(exercise: Exercise) -> str:
@@ -84,7 +97,7 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> str:
     lines = []
     for row in rows:
         start = "  " + "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=False))
-        lines.append(_wrap(f"{start.strip()}  {row[-1]}".rstrip(), hanging=len(start) + 2))
+        lines.append(_wrap(f"{start.lstrip()}  {row[-1]}".rstrip(), hanging=len(start) + 2))
     return "\n".join(lines)
 
 

@@ -1,0 +1,23 @@
+"""What `dlexp show` says of a parameter is read from what is checked."""
+
+import pytest
+
+from dlexp.catalogue import store_table, values_of
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        ("Annotated[float, Field(gt=0, lt=1)]", "float > 0, < 1"),
+        ("Annotated[int, Field(ge=1, le=10000)]", "int >= 1, <= 10000"),
+        ("Annotated[int, Field(ge=1)] | None", "int >= 1"),
+        ("bool", "bool"),
+        ("Literal['a', 'b']", "Literal['a', 'b']"),
+    ],
+)
+def test_ranges_in_words(annotation: str, words: str) -> None:
+    assert values_of(annotation) == words
+
+
+def test_no_store_yet(tmp_path: object) -> None:
+    assert store_table(f"{tmp_path}/none", clear=False) == f"nothing is kept: there is no {tmp_path}/none"
