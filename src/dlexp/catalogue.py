@@ -67,7 +67,7 @@ def store_table(folder: str, clear: bool) -> str:
     return "\n".join([_columns(rows), f"{len(nets)} nets, {size / 1e6:.1f} MB in {root}"]).strip("\n")
 
 
-def _parameters(exercise: Exercise) -> list[tuple[str, str, str]]:
+def _parameters(exercise: Exercise) -> list[tuple[str, ...]]:
     comments = registry.parameter_comments(exercise)
     return [
         (name, json.dumps(exercise.parameters.get(name)), values_of(annotation), comment)
