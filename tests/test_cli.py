@@ -68,7 +68,7 @@ print([name for name in ("torch", "hydra", "omegaconf", "mlflow", "numpy") if na
         ([*RUN, "trainer.epoch=2"], "trainer.epoch: there is no such key here; did you mean 'trainer.epochs'?"),
         ([*RUN, "model=mpl"], "model=mpl: there is no such model; did you mean 'mlp'?"),
         ([*RUN, "scale=papr"], "scale=papr: there is no such scale; did you mean 'paper'?"),
-        ([*RUN, "foo"], "foo: not a valid override; write KEY=VALUE"),
+        ([*RUN, "foo"], "'foo' is not an override; write KEY=VALUE"),
         (
             [*RUN, "model.depth=8,14"],
             "model.depth=8,14: several values; add -m to run each of them, or write a list as KEY=[A,B]",
@@ -98,7 +98,8 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, words: list[str],
         (["model.weights=nope.pt"], "model.weights=nope.pt: there is no such file"),
         (
             ["model._target_=os.system"],
-            "model: _target_ 'os.system' is not allowed; it must be one of dlexp.*, torch.nn.*, torch.optim.*",
+            "model: _target_ 'os.system' is not allowed; it must be one of "
+            "dlexp.data.*, dlexp.models.*, dlexp.training.*, torch.nn.*, torch.optim.*",
         ),
         (
             ["+params.foo=1"],

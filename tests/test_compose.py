@@ -5,15 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlexp import registry
-from dlexp.compose import expand_scale, flatten, nearest_key, order_arguments
+from dlexp.compose import expand_scale, split_arguments
 from dlexp.errors import InputError, nearest
+from dlexp.explain import flatten, nearest_key
 
 SLUG = "resnet_layer_deletion"
 
 
 def test_flags_go_first_with_their_values() -> None:
     words = ["exercise=a", "-m", "seed=0,1", "--cfg", "job", "x=-1"]
-    assert order_arguments(words) == ["-m", "--cfg", "job", "exercise=a", "seed=0,1", "x=-1"]
+    assert split_arguments(words) == (["-m", "--cfg", "job"], ["exercise=a", "seed=0,1", "x=-1"])
+    with pytest.raises(InputError, match=r"^--mutlirun: there is no such option; did you mean '--multirun'\?$"):
+        split_arguments(["--mutlirun", "exercise=a"])
 
 
 def test_a_scale_is_its_overrides_before_the_users() -> None:
@@ -30,20 +33,19 @@ def test_what_the_user_sets_wins() -> None:
     assert "trainer.epochs=2" in words
 
 
-keys = st.sampled_from(["model.depth", "trainer.epochs", "dataset", "seed", "params.margin", "model"])
-own = st.lists(st.tuples(keys, st.integers(0, 9)), max_size=6)
+numbers = st.tuples(st.sampled_from(["model.depth", "trainer.epochs", "seed", "params.margin"]), st.integers(0, 9))
+choices = st.sampled_from([("dataset", "wine"), ("model", "mlp"), ("model", "cnn")])
+own = st.lists(numbers | choices, max_size=6)
 
 
-@given(own, st.sampled_from(["smoke", "default", "paper"]), st.booleans())
-def test_expanding_keeps_the_users_words_and_is_done_once(
-    pairs: list[tuple[str, int]], scale: str, multirun: bool
-) -> None:
+@given(own, st.sampled_from(["smoke", "default", "paper"]))
+def test_expanding_keeps_the_users_words_and_is_done_once(pairs: list[tuple[str, int | str]], scale: str) -> None:
     words = [f"exercise={SLUG}", f"scale={scale}", *(f"{key}={value}" for key, value in pairs)]
-    expanded = expand_scale([*(["-m"] if multirun else []), *words])
+    expanded = expand_scale(words)
     assert [word for word in expanded if word in words] == words
     assert expand_scale(expanded) == expanded
     set_by_user = {key for key, _ in pairs}
-    added = [word.partition("=")[0] for word in expanded if word not in words and word != "-m"]
+    added = [word.partition("=")[0] for word in expanded if word not in words]
     assert not set_by_user & set(added)
 
 

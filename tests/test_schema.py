@@ -41,9 +41,9 @@ def test_what_fits_is_built() -> None:
         ({"count": 3, "share": "x"}, "params.share='x': input should be a valid number"),
         ({"count": 3, "share": 1}, "params.share=1: input should be less than 1"),
         ({"count": 3, "share": 0.5, "kind": "c"}, "params.kind='c': input should be 'a' or 'b'"),
-        ({"count": 3, "share": 0.5, "sizes": [1, -1]}, "params.sizes.1=[1, -1]: input should be greater"),
+        ({"count": 3, "share": 0.5, "sizes": [1, -1]}, "params.sizes.1=-1: input should be greater than or equal to 0"),
         ({"count": 3, "share": 0.5, "knd": "a"}, "params.knd: there is no such key; did you mean 'kind'?"),
-        ({"share": 0.5}, "params: missing 1 required positional argument: 'count'"),
+        ({"share": 0.5}, "params.count: it has no value; say params.count=..."),
         ({"count": 1, "share": 0.5, "sizes": [1, 2]}, "params: more sizes than count"),
     ],
 )
@@ -83,7 +83,7 @@ def test_targets_nested_and_partial() -> None:
 )
 def test_targets_outside_the_allow_list_are_refused(target: str) -> None:
     for node in ({"_target_": target}, {"_target_": "torch.nn.Linear", "in_features": {"_target_": target}}):
-        with pytest.raises(InputError, match=r"is not allowed; it must be one of dlexp\.\*, torch\.nn\.\*"):
+        with pytest.raises(InputError, match=r"is not allowed; it must be one of dlexp"):
             instantiate(node)
 
 

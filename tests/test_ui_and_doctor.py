@@ -42,7 +42,10 @@ def test_a_taken_port(store: Path) -> None:
         command = [DLEXP, "ui", "--port", str(port)]
         done = subprocess.run(command, cwd=store, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert done.stderr == f"error: --port {port}: it is in use; leave --port away to take a free one\n"
+    assert (
+        done.stderr
+        == f"error: --port {port}: cannot be used (Address already in use); leave --port away to take a free one\n"
+    )
 
 
 def test_the_page_answers_on_this_machine_and_ends_with_ctrl_c(store: Path) -> None:
@@ -102,4 +105,4 @@ def test_doctor_says_that_a_store_cannot_be_read(tmp_path: Path) -> None:
     ((fine, line),) = doctor.tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", False)
     assert not fine
     assert "cannot be read" in line
-    assert "file is not a database" in line
+    assert "is not a SQLite database; move it away or name another file" in line

@@ -6,6 +6,7 @@ An experiment fills an `Answer` in reading order; the files appear in the run's 
 """
 
 import csv
+import io
 import json
 import math
 import os
@@ -51,6 +52,8 @@ class Answer:
         """Add a tested claim; the list of them opens the answer."""
         if any(known.name == claim.name for known in self.claims):
             raise ValueError(f"two claims are called {claim.name}")
+        if not all(math.isfinite(number) for number in (claim.effect, claim.low or 0, claim.high or 0)):
+            raise ValueError(f"claim {claim.name}: effect {claim.effect}, interval {claim.low} to {claim.high}")
         self.claims.append(claim)
         return claim
 
@@ -65,26 +68,34 @@ class Answer:
         columns = list(rows[0]) if rows else []
         if any(list(row) != columns for row in rows):
             raise ValueError(f"the rows of table {name} differ in their columns")
-        folder = self.folder / "tables"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        write_atomically(folder / f"{name}.json", to_json([dict(row) for row in rows]))
-        self.tables.append(f"tables/{name}.csv")
+        rows = [{key: plain(value) for key, value in row.items()} for row in rows]
+        as_json = to_json(rows)
+        file = self._new(self.tables, f"tables/{name}.csv")
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(file, text.getvalue())
+        write_atomically(file.with_suffix(".json"), as_json)
         more = f"\n\nThe first {MAX_ROWS_IN_TEXT} of {len(rows)} rows." if len(rows) > MAX_ROWS_IN_TEXT else ""
         shown = markdown_table(rows[:MAX_ROWS_IN_TEXT])
         self._body.append(f"**{caption}** (`tables/{name}.csv`){more}\n\n{shown}")
 
     def figure(self, name: str, figure: "Figure", caption: str) -> None:
         """Write `figures/NAME.png` and show it in the answer; the caption is also its alternative text."""
-        folder = self.folder / "figures"
-        folder.mkdir(parents=True, exist_ok=True)
+        file = self._new(self.figures, f"figures/{name}.png")
+        drawn = io.BytesIO()
         # No creation date or software version inside, so that equal figures are equal files.
-        figure.savefig(folder / f"{name}.png", dpi=150, bbox_inches="tight", metadata={"Software": None})
-        self.figures.append(f"figures/{name}.png")
-        self._body.append(f"![{caption}](figures/{name}.png)\n\n*{caption}*")
+        figure.savefig(drawn, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+        write_atomically(file, drawn.getvalue())
+        alternative = caption.replace("[", "(").replace("]", ")")
+        self._body.append(f"![{alternative}](figures/{name}.png)\n\n*{caption}*")
+
+    def _new(self, known: list[str], file: str) -> Path:
+        if file in known:
+            raise ValueError(f"{file} is written twice")
+        known.append(file)
+        return self.folder / file
 
     def write(self, evidence: Mapping[str, str], statement: str) -> None:
         """Write `answer.md` and `answer.json`; `evidence` is the header: data, n, hardware, versions."""
@@ -135,7 +146,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
     if not rows:
         return "*(no rows)*"
     lines = [
-        list(rows[0]),
+        [cell(heading) for heading in rows[0]],
         ["---"] * len(rows[0]),
         *([cell(value) for value in row.values()] for row in rows),
     ]
@@ -148,17 +159,29 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "" if value is None else str(value).replace("|", "\\|")
+    return "" if value is None else " ".join(str(value).replace("|", "\\|").splitlines())
 
 
 def to_json(value: Any) -> str:
-    """Canonical JSON text; NaN and infinity are errors, not tokens that other readers choke on."""
+    """Canonical JSON text; NaN and infinity are errors, not tokens that other readers choke on.
+
+    Raises:
+        ValueError: there is a NaN or an infinity in `value`.
+    """
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the whole file or none."""
+def plain(value: Any) -> Any:
+    """A NumPy or torch scalar as Python's; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write `content` so that a reader sees the whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ def as_json() -> str:
 def as_table() -> str:
     """The exercises as a table by chapter; a star marks the course's harder ones."""
     known = list(registry.exercises().values())
-    width = max(len(exercise.slug) for exercise in known)
+    width = max((len(exercise.slug) for exercise in known), default=0)
     lines: list[str] = []
     for title, members in groupby(known, key=registry.chapter_title):
         lines += ["", title]
@@ -46,7 +46,7 @@ def describe(slug: str) -> str:
         f"Groups (dataset=NAME, model=NAME, ...)\n{_columns(list(exercise.groups.items()))}",
         f"Parameters (params.NAME=VALUE)\n{_columns(_parameters(exercise))}",
         f"Scales (scale=NAME)\n{_scales(exercise)}",
-        "References\n" + "\n".join(_wrap(f"- {reference}") for reference in exercise.references),
+        "References\n" + "\n".join(_wrap(f"- {reference}", hanging=4) for reference in exercise.references),
     ]
     return "\n\n".join(parts)
 

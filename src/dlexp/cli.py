@@ -1,19 +1,29 @@
 """The command line. Each command imports what it needs when it runs: `--help` and `list` stay instant."""
 
+import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
-from dlexp.errors import DlexpError
+from dlexp.errors import DlexpError, one_line
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer does not export it
 
 app = typer.Typer(
     name="dlexp",
     help="The lab bench of a deep-learning course: run an exercise, get a written answer with measured verdicts.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def everywhere(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; goes anywhere.")] = False,
+) -> None:
+    pass  # `main` looks for the flag itself, so that it may stand after the command too
 
 
 @app.command("list")
@@ -35,10 +45,7 @@ def show(slug: Annotated[str, typer.Argument(help="An exercise, as in `dlexp lis
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def run(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
+def run(context: typer.Context) -> None:
     """Run an exercise: dlexp run exercise=SLUG [KEY=VALUE ...] [-m].
 
     KEY=VALUE changes any setting (`dlexp show SLUG` lists them); -m runs every combination of
@@ -47,8 +54,8 @@ def run(
     from dlexp.launch import launch
 
     try:
-        launch(context.args, debug)
-    except KeyboardInterrupt as interrupt:  # Ctrl-C, or SIGTERM as `job.Terminated`
+        launch(context.args)
+    except KeyboardInterrupt as interrupt:  # Ctrl-C, or SIGTERM as `job.Terminated`; typer would say nothing
         print("interrupted", file=sys.stderr)
         raise typer.Exit(getattr(interrupt, "exit_code", 130)) from None
 
@@ -92,14 +99,31 @@ def store(
 
 def main() -> None:
     """Entry point: errors are one line and an exit code (2 input, 1 failure, 130 interrupted, 143 terminated)."""
-    debug = "--debug" in sys.argv
+    words = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(words) < len(sys.argv) - 1
     try:
-        app()
-    except DlexpError as error:
+        code = app(words or ["--help"], prog_name="dlexp", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `dlexp list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
+        code = _report(error, debug)
+    sys.exit(code)
+
+
+def _report(error: Exception, debug: bool) -> int:
+    """Say in one line what went wrong; returns the exit code."""
+    if isinstance(error, UsageError):
+        print(f"error: {' '.join(error.format_message().split())}", file=sys.stderr)  # type: ignore[attr-defined]
+        return 2
+    if isinstance(error, DlexpError):
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    print(f"error: {one_line(error)}" + ("" if debug else " (--debug shows the traceback)"), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

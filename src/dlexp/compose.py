@@ -1,16 +1,17 @@
-"""From command-line words to what Hydra composes: argument order, scales, and errors in one clear line."""
+"""From command-line words to what Hydra composes: flags, overrides, scales."""
 
-import difflib
+import contextlib
+import io
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from dlexp import registry
 from dlexp.errors import InputError, nearest
@@ -26,26 +27,56 @@ TAKES_VALUE = {
     "-cn",
     "--config-dir",
     "-cd",
+    "--experimental-rerun",
 }
-"""Hydra's options that are followed by a value of their own."""
+"""Hydra's options that are followed by a value of their own; that of `--info` may be left out."""
 
 
-def order_arguments(arguments: Sequence[str]) -> list[str]:
-    """Hydra's argparse wants its flags before the overrides; people write `-m` anywhere."""
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra's flags with their values, and the overrides: its parser wants them in this order, people write any.
+
+    Raises:
+        InputError: there is no such flag, or its value is missing or not valid.
+    """
     flags: list[str] = []
     overrides: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if not word.startswith("-"):
-            overrides.append(word)
-            continue
-        flags.append(word)
-        if word in TAKES_VALUE:
-            flags.extend(value for value in [next(words, None)] if value is not None)
-    return [*flags, *_with_user_folders(overrides)]
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        (flags if word.startswith("-") else overrides).append(word)
+        optional = word in ("--info", "-i") and words and not set(words[0]) & set("=~-")
+        if words and (word in TAKES_VALUE or optional):
+            flags.append(words.pop(0))
+    _check_flags(flags)
+    return flags, overrides
 
 
-def expand_scale(arguments: Sequence[str]) -> list[str]:
+def _check_flags(flags: Sequence[str]) -> None:
+    parser = get_args_parser()
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            _, unknown = parser.parse_known_args(flags)
+    except SystemExit as stop:
+        if not stop.code:  # --version has said what it had to say
+            raise
+        raise InputError(" ".join(said.getvalue().partition("error: ")[2].split())) from stop
+    if unknown:
+        options = [option for action in parser._actions for option in action.option_strings]
+        raise InputError(f"{unknown[0]}: there is no such option; {nearest(unknown[0], ['--debug', *options])}")
+
+
+def with_user_folders(overrides: Sequence[str]) -> list[str]:
+    """Put `./conf` and the configs of plugins on Hydra's search path, unless the user sets it."""
+    extra = [root.search_path for root in registry.roots()[1:]]
+    if not extra or any(word.lstrip("+").startswith("hydra.searchpath=") for word in overrides):
+        return list(overrides)
+    escaped = (path.replace("\\", "\\\\").replace("'", "\\'") for path in extra)
+    quoted = ",".join(f"'{path}'" for path in escaped)
+    return [f"hydra.searchpath=[{quoted}]", *overrides]
+
+
+def expand_scale(overrides: Sequence[str]) -> list[str]:
     """Put the overrides of the chosen scale, which stand in the exercise's YAML, before the user's own.
 
     What the user sets wins: a scale's override of the same key is dropped, and so are its values inside a
@@ -53,34 +84,30 @@ def expand_scale(arguments: Sequence[str]) -> list[str]:
     itself swept, the words are returned as they are: the sweeper expands each job.
 
     Raises:
-        InputError: no exercise is named, or there is none of that name.
+        InputError: no exercise is named, there is none of that name, or an override is not a valid one.
+        OverrideParseException: an override is not in Hydra's grammar.
     """
-    flags = [word for word in arguments if word.startswith("-")]
-    given = [word for word in arguments if _is_override(word)]
-    chosen = {key: value for key, value in map(_key_and_value, given) if key in ("exercise", "scale")}
-    if "exercise" not in chosen:
+    given = [_parse(word) for word in overrides]
+    chosen = {each.key_or_group: each for each in given if each.key_or_group in ("exercise", "scale")}
+    if "exercise" not in chosen or chosen["exercise"].is_delete():
         raise InputError("no exercise named: say exercise=SLUG; `dlexp list` shows them")
-    if any(is_swept(f"{key}={value}") for key, value in chosen.items()):
-        return list(arguments)
-    own = {_key_and_value(word)[0] for word in given}
+    if any(each.is_sweep_override() for each in chosen.values()):
+        return list(overrides)
+    exercise = registry.find(_text(chosen["exercise"]))
+    scale = _text(chosen["scale"]) if "scale" in chosen else "default"
+    own = {each.key_or_group for each in given}
     groups = {key for key in own if "." not in key}
-    scale = registry.find(chosen["exercise"]).scales.get(chosen.get("scale", "default"), [])
-    kept = [word for word in scale if not _set_by_user(_key_and_value(word)[0], own, groups)]
-    words = [word for word in arguments if word not in given and word not in flags]
-    return [*flags, *words, *kept, *given]
-
-
-def _is_override(word: str) -> bool:
-    return not word.startswith("-") and ("=" in word or word.startswith("~"))
-
-
-def _set_by_user(key: str, own: set[str], groups: set[str]) -> bool:
-    return key in own or key.partition(".")[0] in groups
-
-
-def _key_and_value(word: str) -> tuple[str, str]:
-    key, _, value = word.lstrip("+~").partition("=")
-    return key.split("@")[0].removeprefix("/"), value
+    kept = []
+    for word in exercise.scales.get(scale, []):
+        try:
+            key = _parse(word).key_or_group
+        except (OverrideParseException, InputError) as error:
+            raise InputError(
+                f"{exercise.file}: scales.{scale}: {word!r} is not an override; write KEY=VALUE"
+            ) from error
+        if key not in own and key.partition(".")[0] not in groups:
+            kept.append(word)
+    return [*kept, *overrides]
 
 
 def is_swept(word: str) -> bool:
@@ -88,87 +115,29 @@ def is_swept(word: str) -> bool:
     return bool(OverridesParser.create().parse_override(word).is_sweep_override())
 
 
-def _with_user_folders(overrides: list[str]) -> list[str]:
-    """Put `./conf` and the configs of plugins on Hydra's search path, unless the user sets it."""
-    extra = [root.search_path for root in registry.roots()[1:]]
-    if not extra or any(word.lstrip("+").startswith("hydra.searchpath=") for word in overrides):
-        return overrides
-    quoted = ",".join(f"'{path}'" for path in extra)
-    return [f"hydra.searchpath=[{quoted}]", *overrides]
+def _text(override: Override) -> str:
+    value = override.value()
+    return value if isinstance(value, str) else override.input_line.partition("=")[2]
 
 
-def explain(error: Exception, arguments: Sequence[str]) -> InputError:
-    """Hydra's and OmegaConf's errors as one line that says what is wrong and names the nearest valid choice."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        return _explain_missing(error)
-    if isinstance(error, OverrideParseException):
-        reason = str(error.message).splitlines()[0]
-        why = f" ({reason})" if "=" in str(error.override) else ""
-        return InputError(f"{error.override}: not a valid override{why}; write KEY=VALUE")
-    text = " ".join(str(error) + " " + str(error.__cause__ or "") for error in [error])
-    several = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'", text)
-    if several:
-        word = several.group(1)
-        return InputError(f"{word}: several values; add -m to run each of them, or write a list as KEY=[A,B]")
-    unknown = re.search(r"Could not (?:override|append to|delete)[^']*'([^']+)'", text)
-    if unknown:
-        key = unknown.group(1).split("@")[0].split("=")[0]
-        return InputError(f"{key}: there is no such key here; {nearest_key(key, known_keys(arguments))}")
-    line = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return InputError(line)
-
-
-def _explain_missing(error: MissingConfigException) -> InputError:
-    group, _, option = str(error.missing_cfg_file).rpartition("/")
-    options = [name for name in error.options or [] if not name.startswith("_")]
-    if not group:
-        return InputError(f"there is no config called {option}")
-    return InputError(f"{group}={option}: there is no such {group}; {nearest(option, options)}")
-
-
-def nearest_key(key: str, known: Iterable[str]) -> str:
-    """The hint for an unknown dotted key: the closest key, or the keys beside it."""
-    keys = sorted(set(known))
-    close = difflib.get_close_matches(key, keys, n=1, cutoff=0.75)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    prefix = key.rpartition(".")[0]
-    beside = [each for each in keys if each.rpartition(".")[0] == prefix]
-    last = key.rpartition(".")[2]
-    same_name = [each for each in keys if each.rpartition(".")[2] == last]
-    return f"did you mean '{same_name[0]}'?" if same_name else nearest(last, beside or keys)
-
-
-def known_keys(arguments: Sequence[str]) -> list[str]:
-    """Every dotted key of the configuration that the valid group choices among `arguments` compose to."""
-    from hydra import compose, initialize_config_module
-    from hydra.core.global_hydra import GlobalHydra
-
-    choices = [
-        word
-        for word in arguments
-        if _is_override(word) and ("." not in _key_and_value(word)[0] or word.startswith("hydra.searchpath"))
-    ]
-    for tried in (choices, [word for word in choices if word.startswith("exercise=")]):
-        GlobalHydra.instance().clear()
-        try:
-            with initialize_config_module("dlexp.conf", version_base="1.3"):
-                composed = compose("config", overrides=list(tried))
-                plain: Any = OmegaConf.to_container(composed, resolve=False)
-                return flatten(plain)
-        except (HydraException, OmegaConfBaseException):
-            continue
-    return []
-
-
-def flatten(config: Mapping[Any, Any], prefix: str = "") -> list[str]:
-    """Dotted keys of a configuration, inner nodes included."""
-    keys: list[str] = []
-    for key, value in config.items():
-        keys.append(f"{prefix}{key}")
-        if isinstance(value, Mapping):
-            keys.extend(flatten(value, f"{prefix}{key}."))
-    return keys
+def _parse(word: str) -> Override:
+    """One override, refused where Hydra's own message would be of no use."""
+    (override,) = OverridesParser.create().parse_overrides([word])  # its error, unlike parse_override's, has the word
+    key, value = override.key_or_group, override.value()
+    if not key:
+        raise InputError(f"{word}: not a valid override; write KEY=VALUE")
+    root, known = re.split("[./]", key)[0], registry.root_keys()
+    if override.is_delete():
+        if root in known and root not in registry.optional_groups():
+            raise InputError(f"{word}: {key} cannot be left out")
+    elif override.type is not OverrideType.CHANGE and override.package is None and root not in known:
+        raise InputError(f"{key}: there is no such key; {nearest(root, known)}")
+    if key in registry.groups() and not override.is_delete() and not override.is_sweep_override():
+        if value is None and key in registry.optional_groups():
+            raise InputError(f"{word}: to leave the group out say ~{key}")
+        if not isinstance(value, str | list) or ".." in str(value):
+            raise InputError(f"{word}: there is no such {key}; {nearest(str(value), registry.options(key))}")
+    return override
 
 
 def show_path(path: Path) -> str:

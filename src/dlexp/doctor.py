@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from dlexp.errors import DlexpError, one_line
 from dlexp.processes import available_cores, process_is_alive
 from dlexp.tracking import Address
 
@@ -22,10 +23,20 @@ def examine(uri: str, repair: bool) -> bool:
     checks: list[Callable[[], Iterator[Finding]]] = [python, torch_pair, device, disk, lambda: tracking(uri, repair)]
     well = True
     for check in checks:
-        for fine, line in check():
+        for fine, line in _findings(check):
             print(f"{'ok  ' if fine else 'bad '} {line}", flush=True)
             well = well and fine
     return well
+
+
+def _findings(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a check finds; that it cannot be made is a finding too."""
+    try:
+        yield from check()
+    except DlexpError:
+        raise
+    except Exception as error:
+        yield False, f"{getattr(check, '__name__', 'check')}: {one_line(error)}"
 
 
 def python() -> Iterator[Finding]:
@@ -41,7 +52,9 @@ def torch_pair() -> Iterator[Finding]:
     except PackageNotFoundError as error:
         yield False, f"{error.name} is not installed: pip install dlexp"
         return
-    done = subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", "import torchvision"], capture_output=True, text=True, check=False
+    )
     if done.returncode == 0:
         yield True, pair
         return
@@ -72,17 +85,18 @@ def disk() -> Iterator[Finding]:
 def tracking(uri: str, repair: bool) -> Iterator[Finding]:
     """The store is reachable and current, and no run claims to be running whose process is gone."""
     address = Address.resolve(uri, None)
-    file = Path(address.uri.removeprefix("sqlite:///"))
-    if address.uri.startswith("sqlite:///") and not file.is_file():
-        yield True, f"tracking: {file} will be made by the first run"
+    if address.file is not None and not address.file.exists():
+        yield True, f"tracking: {address.file} will be made by the first run"
         return
-    from dlexp.tracking_writer import open_client
+    from dlexp.tracking_writer import limit_requests, open_client
 
+    limit_requests()
     try:
+        address.check_file()
         client = open_client(address.uri)
         stale = stale_runs(client)
     except Exception as error:
-        yield False, f"tracking: {address.uri} cannot be read ({' '.join(str(error).split())[:200]})"
+        yield False, f"tracking: {address.uri} cannot be read ({one_line(error)})"
         return
     yield True, f"tracking: {address.uri}"
     for run in stale:

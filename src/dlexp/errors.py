@@ -26,3 +26,9 @@ def nearest(name: str, choices: Iterable[str], limit: int = 12) -> str:
         return "there is nothing to choose from"
     more = f", ... ({len(known)} in all)" if len(known) > limit else ""
     return f"choose from: {', '.join(known[:limit])}{more}"
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """Type and message of an exception that was not written for users, on one line."""
+    text = " ".join(str(error).split())[:limit]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

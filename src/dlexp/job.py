@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dlexp import registry, tracking
 from dlexp.answer import Answer, write_atomically
+from dlexp.compose import show_path
 from dlexp.errors import DlexpError, InputError
 from dlexp.identity import flat_params, run_name, run_tags
 from dlexp.processes import available_cores
@@ -102,8 +103,6 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
         tags=run_tags(exercise, settings, plain, lab),
         parent=plain["tracking"]["parent_run"],
     )
-    if not address.uri.startswith("sqlite:"):
-        _ = record.run_id  # a server may be down, which is better known before training than after
     lab.record = record
     with _recorded(record, folder):
         module.run(lab, params)
@@ -173,6 +172,7 @@ def _recorded(record: tracking.RunRecord, folder: Path) -> Iterator[None]:
         log.exception("the run failed")
         (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
         record.tags({"dlexp.error": f"{type(error).__name__}: {error}"})
+        error.add_note(f"see {show_path(folder / 'traceback.txt')}, or say --debug")
         raise
     finally:
         for handler in logging.getLogger().handlers:

@@ -14,7 +14,8 @@ def available_cores() -> int:
 
 def process_is_alive(identity: str) -> bool:
     """Whether the process `PID@START` (see `process_identity`) still runs; a reused PID has another start."""
-    return identity != "" and identity == process_identity(int(identity.partition("@")[0]))
+    pid = identity.partition("@")[0]
+    return pid.isdecimal() and identity == process_identity(int(pid))
 
 
 def process_identity(pid: int) -> str:

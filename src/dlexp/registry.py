@@ -9,16 +9,19 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import Field
 
-from dlexp.errors import InputError, nearest
+from dlexp.errors import DlexpError, InputError, nearest, one_line
+from dlexp.schema import build_params
 
-REQUIRED = ("title", "chapter", "number", "statement", "references")
+HEADER = "# @package _global_"
+"""The line that makes Hydra read an exercise's file as the root of the configuration."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,23 @@ class Root:
     search_path: str  # "pkg://dlexp.conf" or "file:///home/me/course/conf"
     conf: Path
     experiments: Path
+
+
+@dataclass(frozen=True)
+class Section:
+    """The `exercise:` section of an exercise's YAML."""
+
+    title: str
+    chapter: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")]  # names a folder
+    number: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]  # quoted in YAML: 7.10 is not the number 7.1
+    statement: dict[str, str]
+    references: list[str]
+    starred: bool = False
+    scales: dict[Literal["smoke", "default", "paper"], list[str] | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if set(self.statement) != {"pt", "en"}:
+            raise ValueError("the statement needs a text under pt and one under en")
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,12 @@ class Exercise:
     @property
     def order(self) -> tuple[int, ...]:
         """Sorts by number: 7.5 before 7.10."""
-        return tuple(int(part) for part in self.number.split(".") if part.isdigit())
+        return tuple(int(part) for part in self.number.split("."))
+
+    @property
+    def file(self) -> Path:
+        """Its YAML."""
+        return self.root.conf / "exercise" / f"{self.slug}.yaml"
 
     @property
     def source(self) -> Path:
@@ -73,7 +98,7 @@ def roots() -> tuple[Root, ...]:
 @functools.cache
 def exercises() -> dict[str, Exercise]:
     """Every exercise by slug, in the order of the course's list."""
-    found = [_read(path, root) for root in roots() for path in sorted((root.conf / "exercise").glob("*.yaml"))]
+    found = [_read(path, root) for root in roots() for path in sorted((root.conf / "exercise").glob("[!_]*.yaml"))]
     return {exercise.slug: exercise for exercise in sorted(found, key=lambda each: (each.order, each.slug))}
 
 
@@ -99,8 +124,8 @@ def load(exercise: Exercise) -> ModuleType:
             spec.loader.exec_module(module)
         except BaseException as error:
             del sys.modules[name]
-            if isinstance(error, SyntaxError | ImportError):
-                raise InputError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+            if isinstance(error, Exception):
+                raise InputError(f"{path}: cannot be imported: {one_line(error)}") from error
             raise
     module = sys.modules[name]
     for part in ("Params", "run"):
@@ -112,13 +137,8 @@ def load(exercise: Exercise) -> ModuleType:
 def parameter_comments(exercise: Exercise) -> dict[str, tuple[str, str]]:
     """Each parameter's annotation and comment, read from the source of `Params` without importing it."""
     path = _existing_source(exercise)
-    source = path.read_text(encoding="utf-8")
-    lines = source.splitlines()
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        raise InputError(f"{path}: cannot be read: SyntaxError: {error}") from error
-    for node in tree.body:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for node in _parse(path).body:
         if isinstance(node, ast.ClassDef) and node.name == "Params":
             return {
                 field.target.id: (
@@ -134,7 +154,7 @@ def parameter_comments(exercise: Exercise) -> dict[str, tuple[str, str]]:
 def chapter_title(exercise: Exercise) -> str:
     """The chapter's title: the first line of its folder's docstring, else the folder's name."""
     module = exercise.source.parent / "__init__.py"
-    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) if module.is_file() else None
+    docstring = ast.get_docstring(_parse(module)) if module.is_file() else None
     return docstring.splitlines()[0] if docstring else exercise.chapter
 
 
@@ -144,47 +164,104 @@ def _existing_source(exercise: Exercise) -> Path:
     return exercise.source
 
 
-def _read(path: Path, root: Root) -> Exercise:
+def _parse(path: Path) -> ast.Module:
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not valid YAML: {reason}") from error
-    meta = loaded.get("exercise") if isinstance(loaded, dict) else None
-    if not isinstance(meta, dict):
-        raise InputError(f"{path}: there is no `exercise:` section; `# @package _global_` files need one")
-    missing = [key for key in REQUIRED if key not in meta]
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {one_line(error)}") from error
+
+
+@functools.cache
+def root_keys() -> tuple[str, ...]:
+    """The keys that stand at the root of a configuration: those of conf/config.yaml and the groups of exercises."""
+    config = _config()
+    of_exercises = (group for exercise in exercises().values() for group in exercise.groups)
+    return tuple(dict.fromkeys([*_defaults(config), *config, *of_exercises]))
+
+
+def optional_groups() -> list[str]:
+    """The groups that a run may leave out: empty in conf/config.yaml."""
+    return [group for group, choice in _defaults(_config()).items() if choice is None]
+
+
+@functools.cache
+def groups() -> frozenset[str]:
+    """Every config group: the folders of all `conf`, e.g. "model" or "hydra/launcher"."""
+    files = ((root.conf, path) for root in roots() for path in root.conf.rglob("*.yaml"))
+    return frozenset(path.parent.relative_to(conf).as_posix() for conf, path in files) - {"."}
+
+
+def options(group: str) -> list[str]:
+    """The choices in a config group."""
+    return sorted({path.stem for root in roots() for path in (root.conf / group).glob("[!_]*.yaml")})
+
+
+@functools.cache
+def _config() -> dict[str, Any]:
+    loaded: dict[str, Any] = _load_yaml(roots()[0].conf / "config.yaml")
+    return loaded
+
+
+def _defaults(config: dict[str, Any]) -> dict[str, str | None]:
+    entries = [entry for entry in config["defaults"] if isinstance(entry, dict)]
+    return {key: choice for entry in entries for key, choice in entry.items() if not key.startswith("override ")}
+
+
+def _load_yaml(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _read(path: Path, root: Root) -> Exercise:
+    loaded = _load_yaml(path)
+    given = loaded.get("exercise") if isinstance(loaded, dict) else None
+    if not isinstance(given, dict):
+        raise InputError(f"{path}: there is no `exercise:` section")
+    missing = [each.name for each in fields(Section)[:5] if each.name not in given]
     if missing:
         raise InputError(f"{path}: the `exercise:` section lacks {', '.join(missing)}")
+    section = build_params(Section, given, f"{path}: exercise")
+    if HEADER not in path.read_text(encoding="utf-8").splitlines():
+        raise InputError(f"{path}: its first line must be {HEADER}")
+    parameters = loaded.get("params") or {}
+    if not isinstance(parameters, dict):
+        raise InputError(f"{path}: `params:` must hold keys")
     return Exercise(
         slug=path.stem,
-        chapter=str(meta["chapter"]),
-        number=str(meta["number"]),
-        title=meta["title"],
-        starred=bool(meta.get("starred", False)),
-        statement=meta["statement"],
-        references=tuple(meta["references"]),
+        chapter=section.chapter,
+        number=section.number,
+        title=section.title,
+        starred=section.starred,
+        statement=section.statement,
+        references=tuple(section.references),
         groups=dict(_group_choices(loaded.get("defaults") or [])),
-        parameters=loaded.get("params") or {},
-        scales={str(key): list(value or []) for key, value in (meta.get("scales") or {}).items()},
+        parameters=parameters,
+        scales={str(key): list(value or []) for key, value in section.scales.items()},
         root=root,
     )
 
 
 def _group_choices(defaults: list[Any]) -> Iterator[tuple[str, str]]:
+    """Where each group of an exercise's defaults list lands, and its choice: `/model@teacher: mlp` is `teacher`."""
     for entry in defaults:
         if isinstance(entry, dict):
             for key, choice in entry.items():
-                if key.startswith("override /"):
-                    yield key.removeprefix("override /"), str(choice)
+                group, _, package = key.removeprefix("override ").removeprefix("/").partition("@")
+                if not group.startswith("hydra/"):
+                    yield package.removeprefix("_global_.") or group, str(choice)
 
 
 def _package_folders(package: str) -> tuple[Path, Path]:
     folders = []
     for part in ("conf", "experiments"):
-        spec = importlib.util.find_spec(f"{package}.{part}")
+        try:
+            spec = importlib.util.find_spec(f"{package}.{part}")
+        except Exception as error:  # the package itself cannot be imported
+            raise DlexpError(f"the plugin {package} cannot be imported: {one_line(error)}") from error
         if spec is None or not spec.submodule_search_locations:
-            raise InputError(f"the installed package {package} has no {part} folder; reinstall it")
+            raise DlexpError(f"the installed package {package} has no {part} folder; reinstall it")
         folders.append(Path(next(iter(spec.submodule_search_locations))))
     return folders[0], folders[1]
 
@@ -202,5 +279,11 @@ def _refuse_clashes(found: list[Root]) -> None:
         for path in sorted(root.conf.rglob("*.yaml")):
             name = path.relative_to(root.conf)
             if name in owner:
-                raise InputError(f"{path} has the same name as {owner[name].conf / name}; rename yours")
+                first = owner[name].conf / name
+                if path.read_bytes() == first.read_bytes() and name.name == "config.yaml":
+                    raise InputError(
+                        f"{root.conf.parent} is a copy of dlexp, but the one that runs is installed in "
+                        f"{found[0].conf.parent}; install the copy (pip install -e .) or work in another folder"
+                    )
+                raise InputError(f"{path} has the same name as {first}; rename yours")
             owner[name] = root

@@ -1,13 +1,16 @@
 """The settings that every run has, whatever its exercise."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dlexp.errors import InputError
+from dlexp.errors import InputError, nearest
+from dlexp.schema import build_params
 
 SEED_STRIDE = 1000  # repetitions of one base seed lie below the next base seed: sweeps over `seed` never overlap
+DEVICES = ("cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,15 @@ class Store:
 
     dir: str | None
     max_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where runs are recorded."""
+
+    uri: str
+    artifacts: str | None
+    parent_run: str | None
 
 
 @dataclass(frozen=True)
@@ -34,8 +46,20 @@ class Settings:
         return [self.seed * SEED_STRIDE + r for r in range(self.seeds)]
 
 
+def read_settings(config: Mapping[str, Any]) -> Settings:
+    """The settings of a composed configuration, once all that every run has in it was checked.
+
+    Raises:
+        InputError: a key is unknown or missing, or a value has the wrong type or is out of range.
+    """
+    build_params(Tracking, config.get("tracking", {}), "tracking")
+    build_params(Store, config.get("store", {}), "store")
+    names = {field.name for field in fields(Settings)}
+    return build_params(Settings, {key: value for key, value in config.items() if key in names}, where="")
+
+
 def choose_device(name: str) -> str:
-    """The torch device behind `device=NAME`.
+    """The torch device behind `device=NAME`: auto, cpu, cuda, cuda:N or mps.
 
     Raises:
         InputError: there is no such device on this machine.
@@ -46,6 +70,8 @@ def choose_device(name: str) -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
+    if name.partition(":")[0] not in DEVICES:
+        raise InputError(f"device={name}: there is no such device; {nearest(name, ('auto', *DEVICES))}")
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:

@@ -12,16 +12,23 @@ status is right even after SIGKILL of the run.
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dlexp.errors import one_line
+
 MAX_BATCH = 1000  # metrics that MLflow's log_batch takes at once
-MAX_PARAM = 500  # characters of a parameter that is still useful in a table; the whole text is in config.yaml
+MAX_PARAMS = 100  # parameters that it takes at once
+MAX_TEXT = 500  # characters of a parameter or tag that are still useful in a table; the whole text is in config.yaml
+MAX_NAME = 250  # characters of a name that MLflow takes
+MAX_FAILURES = 3  # messages in a row that may fail before the rest of a run is given up: a dead server costs time
 Message = dict[str, Any]
 
 
@@ -29,47 +36,44 @@ class RunWriter:
     """One MLflow run: opened, filled and closed by messages."""
 
     def __init__(self, message: Message) -> None:
-        from mlflow.entities import RunTag
-
-        self.failed: str | None = None
         self.client = open_client(message["uri"])
-        experiment_id = experiment_of(self.client, message["uri"], message["experiment"], message["artifacts"])
-        tags = {**message["tags"], **git_state(message["cwd"])}
-        parent = message.get("parent")
-        run = self.client.create_run(
-            experiment_id,
-            tags={**tags, **({"mlflow.parentRunId": parent} if parent else {})},
-            run_name=message["run_name"],
-        )
-        self.run_id, self.experiment_id = run.info.run_id, experiment_id
-        self.tag_entity = RunTag
-        self.params(message["params"])
+        experiment_id = experiment_of(self.client, message["experiment"], message["artifacts"])
+        tags = {key: cut(value) for key, value in {**message["tags"], **git_state(message["cwd"])}.items()}
+        if message["parent"]:
+            tags["mlflow.parentRunId"] = message["parent"]
+        run = self.client.create_run(experiment_id, tags=tags, run_name=message["run_name"])
+        self.run_id = str(run.info.run_id)
+        self.waiting: list[list[Any]] = []  # metrics to write: key, value, time in milliseconds, step
+        self.failures = 0  # messages in a row that could not be written
 
     def params(self, params: dict[str, str]) -> None:
-        """Parameters, in batches of at most 100 (MLflow's limit); long values are cut."""
+        """Parameters; long values are cut."""
         from mlflow.entities import Param
 
-        made = [Param(key, cut(str(value))) for key, value in params.items()]
-        for start in range(0, len(made), 100):
-            self.client.log_batch(self.run_id, params=made[start : start + 100])
+        made = [Param(key, value) for key, value in {clean(key): cut(value) for key, value in params.items()}.items()]
+        for batch in batches(made, MAX_PARAMS):
+            self.client.log_batch(self.run_id, params=batch)
 
-    def metrics(self, rows: list[list[Any]]) -> None:
-        """Rows of key, value, time in milliseconds, step."""
+    def metrics(self) -> None:
+        """The metrics that are waiting."""
         from mlflow.entities import Metric
 
-        made = [Metric(key, value, timestamp, step) for key, value, timestamp, step in rows]
-        for start in range(0, len(made), MAX_BATCH):
-            self.client.log_batch(self.run_id, metrics=made[start : start + MAX_BATCH])
+        made = [Metric(clean(key), value, timestamp, step) for key, value, timestamp, step in self.waiting]
+        self.waiting = []
+        for batch in batches(made, MAX_BATCH):
+            self.client.log_batch(self.run_id, metrics=batch)
 
-    def tags(self, tags: dict[str, str]) -> None:
+    def tags(self, tags: dict[str, Any]) -> None:
         """Tags, all at once."""
-        self.client.log_batch(self.run_id, tags=[self.tag_entity(key, cut(value)) for key, value in tags.items()])
+        from mlflow.entities import RunTag
 
-    def artifacts(self, folder: str, to: str | None = None) -> None:
+        self.client.log_batch(self.run_id, tags=[RunTag(clean(key), cut(value)) for key, value in tags.items()])
+
+    def artifacts(self, name: str) -> None:
         """A file, or every file of a folder, hidden ones left out."""
-        path = Path(folder)
+        path = Path(name)
         if path.is_file():
-            self.client.log_artifact(self.run_id, folder, to)
+            self.client.log_artifact(self.run_id, name)
             return
         for each in sorted(path.rglob("*")):
             inside = each.relative_to(path)
@@ -98,7 +102,7 @@ def open_client(uri: str) -> Any:
     return client
 
 
-def experiment_of(client: Any, uri: str, name: str, artifacts: str | None) -> str:
+def experiment_of(client: Any, name: str, artifacts: str | None) -> str:
     """The id of the experiment called `name`, made when it does not exist yet."""
     from mlflow.exceptions import MlflowException
 
@@ -130,69 +134,120 @@ def git_state(cwd: str) -> dict[str, str]:
         return {}
 
 
-def cut(text: str) -> str:
+def cut(value: Any) -> str:
     """Text short enough for a column of MLflow's table."""
-    return text if len(text) <= MAX_PARAM else text[: MAX_PARAM - 4] + " ..."
+    text = str(value)
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 4] + " ..."
 
 
-def one_line(error: BaseException) -> str:
-    """An exception as one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}"
+def clean(name: str) -> str:
+    """A name that MLflow takes: letters, digits, `_ - . : /` and spaces, and a path that is its own normal form."""
+    parts = re.sub(r"[^\w/.\- :]+", "_", name).split("/")
+    return "/".join(part for part in parts if part not in ("", ".", ".."))[:MAX_NAME].rstrip("/") or "_"
+
+
+def batches(items: list[Any], size: int) -> Iterator[list[Any]]:
+    """`items` in slices of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def read_messages(inbox: "queue.Queue[Message | None]") -> None:
     """Drain standard input from the very start, so that the sender's pipe never fills up."""
-    for line in sys.stdin:
-        inbox.put(json.loads(line))
-    inbox.put(None)
-
-
-def reply(**fields: Any) -> None:
-    """Answer the run, which may be gone already."""
     try:
-        print(json.dumps(fields), flush=True)
-    except (BrokenPipeError, OSError):
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        for line in sys.stdin:
+            inbox.put(json.loads(line))
+    finally:  # also when the run died in the middle of a line
+        inbox.put(None)
 
 
-def serve(inbox: "queue.Queue[Message | None]") -> None:
-    """Carry out messages until the input ends; runs still open then were killed."""
-    runs: dict[int, RunWriter] = {}
-    errors: dict[int, str] = {}
-    while (message := inbox.get()) is not None:
-        handle, what = message["run"], message["do"]
-        try:
-            if what == "prepare":
+class Server:
+    """Carries out messages until the input ends; runs that are still open then were killed."""
+
+    def __init__(self, inbox: "queue.Queue[Message | None]", reply: Callable[[Message], None]) -> None:
+        self.inbox, self.reply = inbox, reply
+        self.runs: dict[int, RunWriter] = {}
+        self.errors: dict[int, str] = {}
+
+    def serve(self) -> None:
+        """Returns when the input has ended and every run is closed."""
+        while (message := self.inbox.get()) is not None:
+            if message["do"] == "prepare":
                 with suppress(Exception):  # opening a run meets the same fault, and reports it
                     open_client(message["uri"])  # mlflow keeps the opened store for the runs to come
-            elif what == "open":
-                runs[handle] = RunWriter(message)
-                reply(run=handle, run_id=runs[handle].run_id, experiment_id=runs[handle].experiment_id)
-            elif what == "close":
-                writer = runs.pop(handle, None)
-                if writer is not None:
-                    writer.close(message["status"])
-                reply(run=handle, closed=True, error=errors.get(handle))
-            elif handle in runs:
-                getattr(runs[handle], what)(*message["arguments"])
-        except Exception as error:  # reported when the run closes: tracking never stops a training
-            errors.setdefault(handle, one_line(error))
-            reply(run=handle, error=errors[handle])
-    for writer in runs.values():
-        writer.close("KILLED")
+            elif message["do"] == "open":
+                self.open(message["run"], message)
+            elif message["do"] == "close":
+                self.close(message["run"], message["status"])
+                self.reply({"run": message["run"], "closed": True, "error": self.errors.get(message["run"])})
+            elif message["do"] == "metrics":
+                if message["run"] in self.runs:
+                    self.runs[message["run"]].waiting.extend(*message["arguments"])
+            else:
+                self.write(message["run"], message["do"], *message["arguments"])
+            for handle, run in self.runs.items():
+                if len(run.waiting) >= (1 if self.inbox.empty() else MAX_BATCH):  # else there is more to collect
+                    self.write(handle, "metrics")
+        for handle in list(self.runs):
+            self.close(handle, "KILLED")
+
+    def open(self, handle: int, message: Message) -> None:
+        """Open a run and say so, or say why not."""
+        try:
+            self.runs[handle] = RunWriter(message)
+        except Exception as error:  # tracking never stops a training: what follows for this run is passed over
+            self.errors[handle] = one_line(error)
+            self.reply({"run": handle, "error": self.errors[handle]})
+            return
+        self.reply({"run": handle, "run_id": self.runs[handle].run_id})
+        self.write(handle, "params", message["params"])
+
+    def close(self, handle: int, status: str) -> None:
+        """Write what has come in and set the status; the status even where all else failed."""
+        if handle not in self.runs:
+            return
+        self.write(handle, "metrics")
+        self.runs[handle].failures = 0
+        self.write(handle, "close", status)
+        del self.runs[handle]
+
+    def write(self, handle: int, what: str, *arguments: Any) -> None:
+        """Call a method of the run's writer; the first error is kept, to be reported when the run closes."""
+        run = self.runs.get(handle)
+        if run is None or run.failures >= MAX_FAILURES:
+            return
+        try:
+            getattr(run, what)(*arguments)
+            run.failures = 0
+        except Exception as error:
+            run.failures += 1
+            self.errors.setdefault(handle, one_line(error))
+
+
+def limit_requests() -> None:
+    """Make mlflow, which is not imported yet, give up soon on a server that does not answer."""
+    for name, value in (("MAX_RETRIES", "2"), ("TIMEOUT", "20")):
+        os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{name}", value)
 
 
 def main() -> None:
     """Serve one run's process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's business; it tells us how it ended
+    # Both are the run's business; it tells us how it ended. A job scheduler sends SIGTERM to every process.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what mlflow prints must not mix with the answers
     os.environ.pop("MLFLOW_RUN_ID", None)
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    limit_requests()
     inbox: queue.Queue[Message | None] = queue.Queue()
     threading.Thread(target=read_messages, args=(inbox,), daemon=True).start()
     import mlflow  # noqa: F401  # a second of work, done before the first message asks for it
 
-    serve(inbox)
+    def reply(message: Message) -> None:
+        with suppress(OSError):  # the run may be gone
+            print(json.dumps(message), file=answers, flush=True)
+
+    Server(inbox, reply).serve()
 
 
 if __name__ == "__main__":
