@@ -160,4 +160,4 @@ def test_no_dataset_and_a_target_that_is_not_a_source():
     with pytest.raises(InputError, match=r"^dataset: none is chosen; add e\.g\. dataset=digits$"):
         build_dataset({})
     with pytest.raises(InputError, match=r"returned a int; it must return a dlexp Source$"):
-        build_dataset({"_target_": "dlexp.processes.available_cores"})
+        build_dataset({"_target_": "dlexp.data.images.available_cores"})

@@ -88,7 +88,7 @@ def test_weights_are_loaded_by_their_path(tmp_path):
 
 REFUSED = [
     ("mlp", {"width": [3]}, "model.width: there is no such key; did you mean 'widths'?"),
-    ("mlp", {"widths": [3, 0]}, "model.widths.1=[3, 0]: input should be greater than or equal to 1"),
+    ("mlp", {"widths": [3, 0]}, "model.widths.1=0: input should be greater than or equal to 1"),
     ("mlp", {"dropout": 1.0}, "model.dropout=1.0: input should be less than 1"),
     ("cifar_resnet", {"shortcut": "C"}, "model.shortcut='C': input should be 'A' or 'B'"),
     ("cifar_resnet", {"depth": "20"}, "model.depth='20': input should be a valid integer"),
