@@ -36,7 +36,7 @@ def test_what_fits_is_built() -> None:
     [
         ({"count": 0, "share": 0.5}, "params.count=0: input should be greater than or equal to 1"),
         ({"count": "3", "share": 0.5}, "params.count='3': input should be a valid integer"),
-        ({"count": True, "share": 0.5}, "params.count=True: input should be a valid integer"),
+        ({"count": True, "share": 0.5}, "params.count=true: input should be a valid integer"),
         ({"count": 2.5, "share": 0.5}, "params.count=2.5: input should be a valid integer"),
         ({"count": 3, "share": "x"}, "params.share='x': input should be a valid number"),
         ({"count": 3, "share": 1}, "params.share=1: input should be less than 1"),

@@ -107,6 +107,9 @@ def main() -> None:
     except BrokenPipeError:  # `dlexp list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except typer.Abort:  # what typer makes of Ctrl-C
+        print("interrupted", file=sys.stderr)
+        code = 130
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -29,7 +29,8 @@ TAKES_VALUE = {
     "-cd",
     "--experimental-rerun",
 }
-"""Hydra's options that are followed by a value of their own; that of `--info` may be left out."""
+"""Hydra's options that are followed by a value of their own; that of `--info`, one of `INFO`, may be left out."""
+INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -44,8 +45,9 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     while words:
         word = words.pop(0)
         (flags if word.startswith("-") else overrides).append(word)
-        optional = word in ("--info", "-i") and words and not set(words[0]) & set("=~-")
-        if words and (word in TAKES_VALUE or optional):
+        if word in ("--info", "-i"):  # Hydra would take an override for its value
+            flags.append(words.pop(0) if words and words[0] in INFO else "all")
+        elif word in TAKES_VALUE and words:
             flags.append(words.pop(0))
     _check_flags(flags)
     return flags, overrides
@@ -62,8 +64,8 @@ def _check_flags(flags: Sequence[str]) -> None:
             raise
         raise InputError(" ".join(said.getvalue().partition("error: ")[2].split())) from stop
     if unknown:
-        options = [option for action in parser._actions for option in action.option_strings]
-        raise InputError(f"{unknown[0]}: there is no such option; {nearest(unknown[0], ['--debug', *options])}")
+        options = ["--debug", *(action.option_strings[0] for action in parser._actions if action.option_strings)]
+        raise InputError(f"{unknown[0]}: there is no such option; {nearest(unknown[0], options)}")
 
 
 def with_user_folders(overrides: Sequence[str]) -> list[str]:

@@ -26,14 +26,14 @@ def explain(error: HydraException | OmegaConfBaseException, words: Sequence[str]
     twice = re.search(r"Multiple values for (\S+?)\. To override", text)
     if twice:
         key = twice.group(1)
-        return InputError(f"+{key}: the configuration has a {key} already; leave out the + to replace it")
+        return InputError(f"+{key}: {key} is chosen already; leave out the + to choose another")
     unknown = re.search(r"Could not (?:override|append to|delete)[^']*'([^']+)'", text)
     if unknown:
         key = unknown.group(1).split("@")[0].split("=")[0]
         return InputError(f"{key}: there is no such key here; {nearest_key(key, known_keys(words, key))}")
     line = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     key = getattr(error, "full_key", None)
-    return InputError(f"{key}: {line[:1].lower()}{line[1:]}" if key else line)
+    return InputError(f"{key}: {line}" if key else line)
 
 
 def _missing_config(error: MissingConfigException, words: Sequence[str]) -> InputError:

@@ -25,7 +25,9 @@ def launch(arguments: Sequence[str]) -> None:
     words: list[str] = []
     try:
         flags, overrides = compose.split_arguments(arguments)
-        words = [*flags, *compose.expand_scale(compose.with_user_folders(overrides))]
+        if "--hydra-help" not in flags:
+            overrides = compose.expand_scale(compose.with_user_folders(overrides))
+        words = [*flags, *overrides]
         if RUNS.issuperset(flags):
             tracking.writer()  # starts now, so that mlflow is imported on one core while torch is on another
         _run_hydra(words)

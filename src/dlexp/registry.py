@@ -174,9 +174,9 @@ def _parse(path: Path) -> ast.Module:
 @functools.cache
 def root_keys() -> tuple[str, ...]:
     """The keys that stand at the root of a configuration: those of conf/config.yaml and the groups of exercises."""
-    config = _config()
     of_exercises = (group for exercise in exercises().values() for group in exercise.groups)
-    return tuple(dict.fromkeys([*_defaults(config), *config, *of_exercises]))
+    keys = dict.fromkeys([*_defaults(_config()), *_config(), *of_exercises])
+    return tuple(key for key in keys if key != "defaults")
 
 
 def optional_groups() -> list[str]:

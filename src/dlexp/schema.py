@@ -135,7 +135,7 @@ def build_params(cls: type[T], values: Mapping[str, Any], where: str = "params")
             out of range, or `__post_init__` refuses values that do not fit each other.
     """
     if not isinstance(values, Mapping):
-        raise InputError(f"{where}={values!r}: must hold keys, as {where}.KEY=VALUE")
+        raise InputError(f"{where}={shown(values)}: must hold keys, as {where}.KEY=VALUE")
     hints = typing.get_type_hints(cls, include_extras=True)
     refuse_unknown(values, hints, where)
     checked = {key: convert(value, hints[key], dotted(where, key)) for key, value in values.items()}
@@ -154,6 +154,11 @@ def dotted(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
+def shown(value: Any) -> str:
+    """A value as one writes it in YAML."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
+
+
 def refuse_unknown(given: Iterable[Any], known: Iterable[str], where: str) -> None:
     """Raise InputError for the first key of `given` that is not in `known`, with the nearest valid one."""
     known = list(known)
@@ -167,11 +172,12 @@ def convert(value: Any, annotation: Any, where: str, strict: bool = True) -> Any
     try:
         return _validate(value, annotation, strict)
     except ValidationError as error:
-        errors = error.errors()
+        # Of a union, the cases that plain values can have.
+        errors = [each for each in error.errors() if each["type"] != "is_instance_of"] or error.errors()
         place, wrong = _faulty_part(value, errors[0]["loc"])
         said = [each["msg"][:1].lower() + each["msg"][1:] for each in errors]
-        wants = " or ".join(dict.fromkeys(said if len(place) == 0 else said[:1]))  # the cases of a union
-        raise InputError(f"{'.'.join([where, *place])}={wrong!r}: {wants}") from error
+        wants = " or ".join(dict.fromkeys(said if len(place) == 0 else said[:1]))
+        raise InputError(f"{'.'.join([where, *place])}={shown(wrong)}: {wants}") from error
     except (PydanticSchemaGenerationError, PydanticUserError):  # an annotation pydantic has no rules for
         return value
 
