@@ -1,7 +1,7 @@
 # make setup   build .venv with the tested set of packages (does nothing when it is current)
 # make run     the main exercise on the embedded digits
 # make test    formatting, lint, types, tests
-# make bench   ratios against bare scripts, measured side by side
+# make bench   ratios against bare scripts, measured side by side (ONLY=training,deletion: some of them)
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -26,7 +26,7 @@ test: setup
 	$(BIN)/python -m pytest -n 2
 
 bench: setup
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ONLY)
 
 clean:
 	rm -rf .venv build dist src/*.egg-info

@@ -49,7 +49,7 @@ COMPOSITION = [
     ("+augmentation=flip_crop", "+augmentation: augmentation is chosen already; leave out the + to choose another"),
     ("scale=null", "scale=null: there is no such scale; choose from: default, paper, smoke"),
     ("tracking=serv", "tracking=serv: there is no such tracking; did you mean 'server'?"),
-    ("hydra/launcher=nope", "hydra/launcher=nope: there is no such hydra/launcher; choose from: basic, joblib"),
+    ("hydra/launcher=basci", "hydra/launcher=basci: there is no such hydra/launcher; did you mean 'basic'?"),
     # keys
     ("optimzer=sgd", "optimzer: there is no such key here; did you mean 'optimizer'?"),
     ("dataset.trian_size=3", "dataset.trian_size: there is no such key here; did you mean 'dataset.train_size'?"),
@@ -90,7 +90,11 @@ VALUES = [
     ("seeds=1001", "seeds=1001: input should be less than or equal to 1000"),
     ("threads=0", "threads=0: input should be greater than or equal to 1"),
     ("device=tpu", "device=tpu: there is no such device; did you mean 'cpu'?"),
-    ("tracking.uri=5", "tracking.uri=5: must start with sqlite:///, http://, https:// or a database's scheme"),
+    ("tracking.uri=5", "tracking.uri=5: input should be a valid string"),
+    (
+        "tracking.uri=mlruns",
+        "tracking.uri=mlruns: must start with sqlite:///, http://, https:// or a database's scheme",
+    ),
     # parameters
     ("params=3", "params=3: must hold keys, as params.KEY=VALUE"),
     ("params.margin=nan", "params.margin=nan: input should be less than 1"),

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from dlexp.identity import flat_params, run_name, run_tags
 from dlexp.processes import available_cores
 from dlexp.registry import Exercise
 from dlexp.schema import build_params
-from dlexp.settings import Settings, choose_device
+from dlexp.settings import Settings, choose_device, read_settings
 
 if TYPE_CHECKING:
     from dlexp.data import Dataset
@@ -87,7 +87,7 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
     started = time.monotonic()
     _refuse_existing_answer(folder)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    settings = _settings(plain)
+    settings = read_settings(plain)
     address = tracking.Address.resolve(plain["tracking"]["uri"], plain["tracking"]["artifacts"])
     tracking.writer().prepare(address)
     exercise = registry.find(slug)
@@ -115,11 +115,7 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
 def check_job(config: DictConfig, slug: str) -> None:
     """Everything that `run_job` would refuse, without running: a sweep looks at all its jobs first."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    _prepare(registry.find(slug), _settings(plain), plain, Path())
-
-
-def _settings(plain: Mapping[str, Any]) -> Settings:
-    return build_params(Settings, {key: plain[key] for key in Settings.__dataclass_fields__}, where="")
+    _prepare(registry.find(slug), read_settings(plain), plain, Path())
 
 
 def _prepare(

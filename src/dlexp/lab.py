@@ -83,6 +83,9 @@ class Lab:
         if not self.config.get("trainer"):
             return
         recipe = self.recipe(seed=0)
+        if recipe.trainer.checkpoint_every and self._store() is None:
+            every = f"trainer.checkpoint_every={recipe.trainer.checkpoint_every}"
+            raise InputError(f"{every}: checkpoints are kept in the store, and store.dir=null; set store.dir")
         optimizer = instantiate(recipe.optimizer, net.parameters(), where="optimizer")
         instantiate(recipe.scheduler, optimizer, 1, where="scheduler")
         instantiate(recipe.loss, where="loss")

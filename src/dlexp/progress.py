@@ -31,13 +31,18 @@ class Progress:
                 flush=True,
             )
 
-    def finish(self) -> None:
+    def finish(self, completed: bool) -> None:
         """Take the bar away; leave one line behind if it took long enough to notice."""
         if self.bar is not None:
             self.bar.stop()
         seconds = time.monotonic() - self.started
         if seconds > QUIET:
-            print(f"{self.label}: done in {seconds:.1f} s", file=sys.stderr, flush=True)
+            ending = (
+                f"done in {seconds:.1f} s"
+                if completed
+                else f"stopped at {self.done}/{self.total} after {seconds:.1f} s"
+            )
+            print(f"{self.label}: {ending}", file=sys.stderr, flush=True)
 
 
 class _Bar:
@@ -77,7 +82,9 @@ class _Bar:
 def progress(label: str, total: int) -> Iterator[Progress]:
     """Show the progress of `total` steps while the block runs."""
     shown = Progress(label, total)
+    completed = False
     try:
         yield shown
+        completed = True
     finally:
-        shown.finish()
+        shown.finish(completed)

@@ -69,7 +69,7 @@ class Store:
         return hashlib.sha256(
             canonical_json(
                 {
-                    "recipe": recipe.to_dict(),
+                    "recipe": recipe.identity(),
                     "weights": _file_sha256(Path(weights)) if weights else None,
                     "dataset": fingerprint,
                     "arithmetic": arithmetic,
@@ -130,19 +130,23 @@ class Store:
         return found[::-1]
 
     def clear(self) -> int:
-        """Remove every net; returns how many bytes that freed."""
-        return sum(self._remove(path) for path in self._by_age())
+        """Remove every net and the checkpoints of interrupted trainings; returns how many bytes that freed."""
+        return sum(self._remove(path) for path in [*self._by_age(), *self._checkpoints()])
 
     def path(self, key: str) -> Path:
         """The file of `key`, there or not."""
         return self.root / f"{key}.safetensors"
 
+    def checkpoint(self, key: str) -> Path:
+        """Where the net of `key` leaves its checkpoints while it is trained, there or not."""
+        return self.root / "checkpoints" / f"{key}.pt"
+
     def _make_room(self, keep: Path) -> None:
         with FileLock(self.root / "room.lock"):  # else two processes would each remove enough for both
-            for path in self.root.glob(".*.tmp"):
+            for path in [*self.root.glob(".*.tmp"), *self.root.glob("checkpoints/.*.tmp")]:
                 if time.time() - _modified(path) > ABANDONED_AFTER:
                     path.unlink(missing_ok=True)
-            paths = self._by_age()
+            paths = sorted([*self._by_age(), *self._checkpoints()], key=_modified)
             excess = sum(_size(path) for path in paths) - self.max_bytes
             for path in paths:
                 if excess <= 0:
@@ -153,8 +157,12 @@ class Store:
     def _remove(self, path: Path) -> int:
         size = _size(path)
         path.unlink(missing_ok=True)
-        (self.root / "locks" / f"{path.stem}.lock").unlink(missing_ok=True)
+        if path.parent == self.root:  # else its net is perhaps being trained, under this lock
+            (self.root / "locks" / f"{path.stem}.lock").unlink(missing_ok=True)
         return size
+
+    def _checkpoints(self) -> list[Path]:
+        return list((self.root / "checkpoints").glob("[!.]*.pt"))
 
     def _by_age(self) -> Sequence[Path]:
         """All nets, the least recently used first."""

@@ -196,7 +196,7 @@ class Server:
         try:
             self.runs[handle] = RunWriter(message)
         except Exception as error:  # tracking never stops a training: what follows for this run is passed over
-            self.errors[handle] = one_line(error)
+            self.errors[handle] = reason_of(error)
             self.reply({"run": handle, "error": self.errors[handle]})
             return
         self.reply({"run": handle, "run_id": self.runs[handle].run_id})
@@ -221,7 +221,12 @@ class Server:
             run.failures = 0
         except Exception as error:
             run.failures += 1
-            self.errors.setdefault(handle, one_line(error))
+            self.errors.setdefault(handle, reason_of(error))
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, short: mlflow wraps a refused connection in its whole history of attempts."""
+    return "no server answers" if "Max retries exceeded" in str(error) else one_line(error)
 
 
 def limit_requests() -> None:

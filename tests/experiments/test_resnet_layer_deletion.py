@@ -1,8 +1,10 @@
 """Exercise 7.5 through the real command line, and its claims against what the tables say."""
 
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,26 @@ def test_the_same_command_gives_the_same_bytes(smoke: tuple[Path, Any]) -> None:
             assert (folder / name / file).read_bytes() == (folder / "first" / file).read_bytes()
 
 
+def test_a_killed_run_goes_on_in_the_middle_of_a_net(tmp_path: Path) -> None:
+    words = (*SMOKE, "seeds=1", "params.plain_control=false", "trainer.epochs=30", "dataset.train_size=400")
+    whole = dlexp(tmp_path, *words, "store.dir=null", "hydra.run.dir=whole")
+    assert whole.returncode == 0, whole.stderr
+    words = (*words, "trainer.checkpoint_every=1")
+    killed = subprocess.Popen([DLEXP, *words, "hydra.run.dir=killed"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    checkpoints = tmp_path / ".dlexp" / "store" / "checkpoints"
+    while not list(checkpoints.glob("[!.]*.pt")):
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert not (tmp_path / "killed" / "answer.json").exists()
+    again = dlexp(tmp_path, *words, "hydra.run.dir=again")
+    assert again.returncode == 0, again.stderr
+    assert re.search(r"seed 0 goes on after epoch \d+ of 30", (tmp_path / "again" / "run.log").read_text())
+    assert (tmp_path / "again" / "answer.json").read_bytes() == (tmp_path / "whole" / "answer.json").read_bytes()
+    assert list(checkpoints.iterdir()) == []  # the net is kept now
+
+
 def test_an_answer_is_never_written_over(smoke: tuple[Path, Any]) -> None:
     folder = smoke[0]
     before = (folder / "first" / "answer.json").read_bytes()
@@ -135,6 +157,10 @@ def test_a_planted_dispensable_block_is_found_in_a_given_checkpoint(tmp_path: Pa
     [
         (["dataset.val_fraction=0"], "error: dataset.val_fraction=0: greedy deletion chooses on validation images"),
         (["model=mlp"], "error: model: Sequential has no chain of residual blocks"),
+        (
+            ["trainer.checkpoint_every=2", "store.dir=null"],
+            "error: trainer.checkpoint_every=2: checkpoints are kept in the store, and store.dir=null; set store.dir",
+        ),
         (["params.margin=1.5"], "error: params.margin=1.5: input should be less than 1"),
     ],
 )

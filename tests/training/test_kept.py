@@ -74,3 +74,37 @@ def test_what_was_done_before_a_failure_is_kept(store, trained_seeds, dataset, m
         train_kept(store, [make_recipe(1), broken], dataset)
     train_kept(store, [make_recipe(1), make_recipe(3)], dataset)
     assert trained_seeds == [1, 2, 3]
+
+
+def test_checkpoints_are_gone_once_the_net_is_kept(store, dataset, make_recipe, same_bits) -> None:
+    without, often, rarely = (make_recipe(1, checkpoint_every=every) for every in (0, 1, 2))
+    keys = {store.key(recipe, dataset.fingerprint) for recipe in (without, often, rarely)}
+    assert len(keys) == 1  # how often one is written changes no weight
+    (first,) = train_kept(store, [often], dataset)
+    assert list((store.root / "checkpoints").iterdir()) == []
+    (again,) = train_kept(store, [rarely], dataset)
+    assert again.recipe == rarely
+    assert same_bits(first.net, again.net)
+
+
+def test_an_interrupted_training_leaves_its_checkpoint_in_the_store(
+    store, dataset, make_recipe, monkeypatch, same_bits
+) -> None:
+    recipe = make_recipe(1, checkpoint_every=1)
+    stopped: list[int] = []
+
+    def stop(index: int) -> None:
+        stopped.append(index)
+        if len(stopped) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.train_kept(store, [recipe], dataset, "cpu", lambda index, trained: None, stop)
+    assert len(list((store.root / "checkpoints").glob("*.pt"))) == 1
+    assert store.entries() == []
+    told: list[int] = []
+    (done,) = kept.train_kept(store, [recipe], dataset, "cpu", lambda index, trained: None, told.append)
+    assert len(told) == 2  # the second epoch, whose checkpoint was not written yet, and the third
+    assert same_bits(done.net, train_replicas([recipe], dataset)[0].net)
+    assert store.clear() > 0
+    assert list(store.root.glob("*.safetensors")) == []

@@ -16,6 +16,7 @@ import torch
 from dlexp.data import Dataset, Split
 from dlexp.errors import DlexpError, InputError
 from dlexp.training import processes
+from dlexp.training.callbacks import Callback, Training
 from dlexp.training.replicas import train_replicas
 from dlexp.training.single import train_one
 
@@ -118,9 +119,14 @@ def test_a_failed_stacked_replica_is_named(dataset: Dataset, make_recipe) -> Non
         train_replicas(recipes, dataset, method="stacked")
 
 
+def training_workers() -> list[psutil.Process]:
+    """The workers of this process; it may have other children, such as one that writes to MLflow."""
+    return [child for child in psutil.Process().children() if "dlexp.training.worker" in child.cmdline()]
+
+
 def test_a_killed_worker_is_named_and_leaves_no_other(dataset: Dataset, make_recipe) -> None:
     def kill_one() -> None:
-        while not (children := psutil.Process().children()):
+        while not (children := training_workers()):
             time.sleep(0.01)
         children[0].send_signal(signal.SIGKILL)
 
@@ -132,7 +138,28 @@ def test_a_killed_worker_is_named_and_leaves_no_other(dataset: Dataset, make_rec
     assert str(caught.value) == (
         "replica 0 (seed 11): its worker process was killed (SIGKILL); perhaps the machine ran out of memory"
     )
-    assert psutil.Process().children() == []
+    assert training_workers() == []
+
+
+def test_workers_go_on_from_their_checkpoints(dataset: Dataset, make_recipe, same_bits, tmp_path: Path) -> None:
+    recipes = [make_recipe(seed, epochs=4, checkpoint_every=1) for seed in (3, 4)]
+    files = [tmp_path / f"{recipe.seed}.pt" for recipe in recipes]
+
+    class Cut(Callback):
+        watches_only = True
+
+        def on_epoch_start(self, training: Training) -> None:
+            if training.epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_one(recipes[1], dataset, callbacks=[Cut()], checkpoint=files[1])
+    resumed_from = torch.load(files[1], weights_only=True)["progress"]["epoch"]
+    assert resumed_from == 2
+    resumed = train_replicas(recipes, dataset, method="processes", checkpoints=files)
+    for trained, recipe in zip(resumed, recipes, strict=True):
+        assert same_bits(trained.net, train_one(recipe, dataset).net)
+    assert torch.load(files[0], weights_only=True)["progress"]["epoch"] == 4
 
 
 def test_workers_times_threads_never_exceed_the_cores(dataset: Dataset, make_recipe, monkeypatch) -> None:

@@ -48,6 +48,9 @@ class Callback:
     with them: tensors, numbers, text, lists and dicts only.
     """
 
+    watches_only = False
+    """True: it changes nothing of the training, so that a resumed one may do with or without it."""
+
     def on_start(self, training: Training) -> None:
         """Before the first epoch of this call, after a checkpoint has been read."""
 
@@ -97,6 +100,8 @@ class Evaluate(Callback):
 
 class AfterEpoch(Callback):
     """Calls `function` after each epoch: what shows progress."""
+
+    watches_only = True
 
     def __init__(self, function: Callable[[], None]) -> None:
         self.function = function

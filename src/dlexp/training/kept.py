@@ -21,8 +21,9 @@ def train_kept(
     """What `train_replicas` would return, each net trained once over all runs that share the store.
 
     The plan is made for all recipes, kept or not, so that a half-filled store gives the same bits as an empty one.
-    Nets are kept one by one as they finish: an interrupted run goes on where it was. Two processes that want the same
-    nets share the work of one: the other waits.
+    Nets are kept one by one as they finish, and with `trainer.checkpoint_every` a net in training every so many
+    epochs: an interrupted run goes on where it was. Two processes that want the same nets share the work of one: the
+    other waits.
     """
     if not recipes:
         return []
@@ -39,6 +40,7 @@ def train_kept(
                 missing.append(index)
             else:
                 found.net.to(device)
+                found.recipe = recipes[index]
                 results[index] = found
                 on_done(index, found)
         return missing
@@ -52,6 +54,7 @@ def train_kept(
         def keep(position: int, trained: Trained) -> None:
             index = missing[position]
             store.put(keys[index], trained)
+            store.checkpoint(keys[index]).unlink(missing_ok=True)
             on_done(index, trained)
 
         def tell(position: int) -> None:
@@ -59,6 +62,9 @@ def train_kept(
                 on_epoch(missing[position])
 
         todo = [recipes[index] for index in missing]
-        trained = train_replicas(todo, dataset, device=device, method=plan, on_done=keep, on_epoch=tell)
+        files = [store.checkpoint(keys[index]) for index in missing]
+        trained = train_replicas(
+            todo, dataset, device=device, method=plan, on_done=keep, on_epoch=tell, checkpoints=files
+        )
         results.update(zip(missing, trained, strict=True))
     return [results[index] for index in range(len(recipes))]

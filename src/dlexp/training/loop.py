@@ -1,5 +1,6 @@
 """The one training loop. What it does more for some experiments is added by callbacks, never by a copy."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from dlexp.training.callbacks import Callback, Training
 from dlexp.training.checkpoint import Checkpoint, read_checkpoint
 from dlexp.training.finite import FiniteLoss
 from dlexp.training.recipe import Trainer
+
+log = logging.getLogger(__name__)
 
 
 def fit(
@@ -56,9 +59,11 @@ def fit(
     callbacks = list(callbacks)
     if checkpoint is not None and trainer.checkpoint_every:
         identity = {"dataset": dataset.fingerprint, **(identity or {"trainer": vars(trainer), "seed": seed})}
+        kept = [callback for callback in callbacks if not callback.watches_only]
         if checkpoint.exists():
-            read_checkpoint(checkpoint, training, identity, callbacks)
-        callbacks.append(Checkpoint(checkpoint, trainer.checkpoint_every, identity, tuple(callbacks)))
+            read_checkpoint(checkpoint, training, identity, kept)
+            log.info("seed %d goes on after epoch %d of %d", seed, training.epoch, trainer.epochs)
+        callbacks.append(Checkpoint(checkpoint, trainer.checkpoint_every, identity, kept))
 
     _call(callbacks, "on_start", training)
     forward = accelerated(training)

@@ -26,7 +26,10 @@ Worker = subprocess.Popen[bytes]
 
 
 def train_in_processes(
-    recipes: Sequence[Recipe], dataset: Dataset, on_done: Callable[[int, Trained], None]
+    recipes: Sequence[Recipe],
+    dataset: Dataset,
+    on_done: Callable[[int, Trained], None],
+    checkpoints: Sequence[Path | None],
 ) -> list[Trained]:
     """Train each recipe in one of at most `available_cores()` workers; `on_done` as each one finishes.
 
@@ -40,8 +43,9 @@ def train_in_processes(
     with tempfile.TemporaryDirectory(prefix="dlexp-replicas-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         write_dataset(folder, dataset)
-        for index, recipe in enumerate(recipes):
-            (folder / f"{index}.json").write_text(canonical_json(recipe.to_dict()))
+        for index, (recipe, checkpoint) in enumerate(zip(recipes, checkpoints, strict=True)):
+            task = {"recipe": recipe.to_dict(), "checkpoint": checkpoint and str(checkpoint.absolute())}
+            (folder / f"{index}.json").write_text(canonical_json(task))
         with workers(folder, min(len(recipes), available_cores())) as (team, selector):
             busy = {worker: give(worker, waiting.popleft()) for worker in team}
             while busy:

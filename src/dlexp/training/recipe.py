@@ -61,6 +61,12 @@ class Recipe:
         values["trainer"] = dataclasses.asdict(self.trainer)
         return {key: plain(value) for key, value in values.items()}
 
+    def identity(self) -> dict[str, Any]:
+        """What decides the trained net: `to_dict` without how often a checkpoint is written."""
+        values = self.to_dict()
+        del values["trainer"]["checkpoint_every"]
+        return values
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
         """The recipe that `to_dict` wrote."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -28,6 +29,7 @@ def train_replicas(
     method: Method | Plan = "auto",
     on_done: Done | None = None,
     on_epoch: Callable[[int], None] | None = None,
+    checkpoints: Sequence[Path] | None = None,
 ) -> list[Trained]:
     """Train every recipe on `dataset`; the results are in the order of `recipes`.
 
@@ -38,6 +40,8 @@ def train_replicas(
             keeps its bits for any part of the recipes it was made for.
         on_done: called with (index, trained) in this process as each one finishes, in any order.
         on_epoch: called with the index after each epoch of a net that is trained alone in this process.
+        checkpoints: one file per recipe, written every `trainer.checkpoint_every` epochs and resumed from if it is
+            there already; the caller removes them. Stacks have none.
 
     Raises:
         InputError: the recipes cannot be trained by `method`, or one has bad settings.
@@ -48,11 +52,13 @@ def train_replicas(
     device = torch.device(device)
     plan = method if isinstance(method, Plan) else plan_replicas(recipes, dataset, device, method)
     tell = on_done or (lambda index, trained: None)
+    files: Sequence[Path | None] = checkpoints or [None] * len(recipes)
     if plan.method == "processes":
-        return train_in_processes(recipes, dataset, tell)
-    train = train_stacked if plan.method == "stacked" else partial(_train_in_turn, on_epoch=on_epoch)
+        return train_in_processes(recipes, dataset, tell, files)
     with torch_threads(plan.threads):
-        return train(recipes, dataset, device, tell)
+        if plan.method == "stacked":
+            return train_stacked(recipes, dataset, device, tell)
+        return _train_in_turn(recipes, dataset, device, tell, on_epoch, files)
 
 
 def _train_in_turn(
@@ -61,13 +67,14 @@ def _train_in_turn(
     device: torch.device,
     on_done: Done,
     on_epoch: Callable[[int], None] | None,
+    checkpoints: Sequence[Path | None],
 ) -> list[Trained]:
     dataset = dataset.to(device)
     results = []
-    for index, recipe in enumerate(recipes):
+    for index, (recipe, checkpoint) in enumerate(zip(recipes, checkpoints, strict=True)):
         try:
             told = [] if on_epoch is None else [AfterEpoch(partial(on_epoch, index))]
-            trained = train_one(recipe, dataset, device=device, callbacks=told)
+            trained = train_one(recipe, dataset, device=device, callbacks=told, checkpoint=checkpoint)
         except Exception as error:
             if len(recipes) == 1 and isinstance(error, DlexpError):
                 raise

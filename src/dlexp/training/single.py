@@ -61,7 +61,7 @@ def train_one(
             augment=None if augmentation is None else instantiate(augmentation, where="augmentation"),
             callbacks=[snapshots, *callbacks],
             checkpoint=checkpoint,
-            identity=recipe.to_dict(),
+            identity=recipe.identity(),
         )
     # As the store gives it back, too: a net in another memory layout would round its sums differently.
     net.to(memory_format=torch.contiguous_format)

@@ -36,6 +36,8 @@ def why_not_stackable(recipes: Sequence[Recipe], dataset: Dataset) -> str | None
     trainer = first.trainer
     if first.augmentation or trainer.grad_clip or trainer.compile or trainer.precision == "bf16":
         return "they use augmentation, grad_clip, compile or bf16"
+    if trainer.checkpoint_every:
+        return "they write checkpoints"
     with torch.random.fork_rng([]):
         modules = list(bare(build(first, dataset)).modules())
     for module in modules:

@@ -42,8 +42,10 @@ def main(folder: Path, core: int) -> None:
 
 def _train(folder: Path, index: int, dataset: Dataset) -> dict[str, Any]:
     try:
-        recipe = Recipe.from_dict(json.loads((folder / f"{index}.json").read_text()))
-        save_trained(folder / f"{index}.safetensors", train_one(recipe, dataset))
+        task = json.loads((folder / f"{index}.json").read_text())
+        checkpoint = Path(task["checkpoint"]) if task["checkpoint"] else None
+        trained = train_one(Recipe.from_dict(task["recipe"]), dataset, checkpoint=checkpoint)
+        save_trained(folder / f"{index}.safetensors", trained)
     except Exception as error:
         return {
             "error": str(error),
