@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlexp.claims import claim_above, claim_below
+from dlexp.claims import claim_above, claim_below, claim_within
 from dlexp.stats import Interval, interval_of, mean_interval, paired_interval, spearman
 
 
@@ -101,6 +101,27 @@ def test_verdicts_follow_the_interval(low: float | None, high: float | None, abo
     interval = Interval(0.1, low, high, 5)
     assert claim_above("a", "A.", interval, 0.1, "accuracy").verdict == above
     assert claim_below("a", "A.", interval, 0.1, "accuracy").verdict == below
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.05, 0.09, "supported"),
+        (0.11, 0.3, "refuted"),
+        (-0.3, -0.11, "refuted"),
+        (0.05, 0.2, "inconclusive"),
+        (-0.2, 0.2, "inconclusive"),
+        (-0.1, 0.05, "inconclusive"),  # touching the margin decides nothing
+        (None, None, "inconclusive"),
+    ],
+)
+def test_what_is_immaterial_lies_within_the_margin(low: float | None, high: float | None, verdict: str) -> None:
+    claim = claim_within("a", "A.", Interval(0.0, low, high, 5), 0.1, "accuracy")
+    assert claim.verdict == verdict
+    assert claim.rule == (
+        "supported if the whole 95% interval lies within -0.1 to 0.1 accuracy, "
+        "refuted if the whole of it lies outside, else inconclusive"
+    )
 
 
 def test_the_rule_is_said_in_words() -> None:

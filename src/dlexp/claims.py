@@ -10,7 +10,7 @@ Verdict = Literal["supported", "refuted", "inconclusive"]
 
 @dataclass(frozen=True)
 class Claim:
-    """One tested statement; `verdict` is computed by `claim_above` or `claim_below`, never written by hand."""
+    """One tested statement; `verdict` is computed by `claim_above`, `claim_below` or `claim_within`, never by hand."""
 
     name: str
     statement: str
@@ -35,6 +35,16 @@ def claim_below(name: str, statement: str, effect: Interval, margin: float, unit
     return _claim(name, statement, effect, unit, f"below {margin:g}", verdict)
 
 
+def claim_within(name: str, statement: str, effect: Interval, margin: float, unit: str) -> Claim:
+    """The claim that `effect` is immaterial: smaller than `margin` (> 0) in either direction (an equivalence test)."""
+    above = _decide(effect.low, effect.high, -margin)
+    low, high = (None if end is None else -end for end in (effect.high, effect.low))
+    below = _decide(low, high, -margin)
+    outside = "refuted" in (above, below)
+    verdict: Verdict = "refuted" if outside else "supported" if above == below == "supported" else "inconclusive"
+    return _claim(name, statement, effect, unit, f"within {-margin:g} to {margin:g}", verdict)
+
+
 def _decide(low: float | None, high: float | None, margin: float) -> Verdict:
     if low is not None and low > margin:
         return "supported"
@@ -46,6 +56,7 @@ def _decide(low: float | None, high: float | None, margin: float) -> Verdict:
 def _claim(name: str, statement: str, effect: Interval, unit: str, side: str, verdict: Verdict) -> Claim:
     rule = (
         f"supported if the whole {LEVEL:.0%} interval lies {side} {unit}, "
-        "refuted if the whole of it lies on the other side, else inconclusive"
+        f"refuted if the whole of it lies {'outside' if side.startswith('within') else 'on the other side'}, "
+        "else inconclusive"
     )
     return Claim(name, statement, effect.mean, effect.low, effect.high, unit, rule, verdict)

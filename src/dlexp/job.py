@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ def hydra_main(config: DictConfig) -> float | None:
     runtime = HydraConfig.get().runtime
     single = HydraConfig.get().mode is RunMode.RUN
     try:
-        outcome = run_job(config, Path(runtime.output_dir), runtime.choices["exercise"])
+        outcome = run_job(config, Path(runtime.output_dir), runtime.choices)
     except Exception as error:
         if single:
             failures.append(error)  # Hydra would print a message of its own before ours
@@ -77,8 +77,8 @@ failures: list[Exception] = []
 """What went wrong in a single run, for `launch` to raise once Hydra has returned."""
 
 
-def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
-    """Validate `config`, run the exercise `slug` into `folder`, and record it.
+def run_job(config: DictConfig, folder: Path, choices: Mapping[str, str]) -> Outcome:
+    """Validate `config`, run its exercise into `folder`, and record it; `choices` names the option of each group.
 
     Raises:
         InputError: the configuration or the data are at fault; no MLflow run has been opened.
@@ -90,14 +90,14 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
     settings = read_settings(plain)
     address = tracking.Address.resolve(plain["tracking"]["uri"], plain["tracking"]["artifacts"])
     tracking.writer().prepare(address)
-    exercise = registry.find(slug)
-    module, lab, params = _prepare(exercise, settings, plain, folder)
+    exercise = registry.find(choices["exercise"])
+    module, lab, params = _prepare(exercise, settings, plain, folder, choices)
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
 
     name = run_name(exercise, settings, HydraConfig.get().overrides.task if HydraConfig.initialized() else [])
     record = tracking.writer().open(
         address,
-        experiment=slug,
+        experiment=exercise.slug,
         run_name=name,
         params=flat_params(plain),
         tags=run_tags(exercise, settings, plain, lab),
@@ -112,14 +112,14 @@ def run_job(config: DictConfig, folder: Path, slug: str) -> Outcome:
     return Outcome(lab.answer, record.run_id, time.monotonic() - started)
 
 
-def check_job(config: DictConfig, slug: str) -> None:
+def check_job(config: DictConfig, choices: Mapping[str, str]) -> None:
     """Everything that `run_job` would refuse, without running: a sweep looks at all its jobs first."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    _prepare(registry.find(slug), read_settings(plain), plain, Path())
+    _prepare(registry.find(choices["exercise"]), read_settings(plain), plain, Path(), choices)
 
 
 def _prepare(
-    exercise: Exercise, settings: Settings, config: dict[str, Any], folder: Path
+    exercise: Exercise, settings: Settings, config: dict[str, Any], folder: Path, choices: Mapping[str, str]
 ) -> tuple[ModuleType, "Lab", Any]:
     """The experiment, its bench and its parameters; whatever can be refused is refused here, before a run is opened."""
     for group, default in exercise.groups.items():
@@ -136,7 +136,7 @@ def _prepare(
     device = choose_device(settings.device)
     dataset = load_dataset(json.dumps(config["dataset"])).to(device) if config.get("dataset") else None
     answer = Answer(exercise.slug, f"{exercise.number} {exercise.title}", settings.scale, settings.repetitions, folder)
-    lab = Lab(settings, config, device, answer, dataset)
+    lab = Lab(settings, config, device, answer, dataset, choices)
     if config.get("model") and dataset is not None:
         lab.check()
     if hasattr(module, "check"):

@@ -4,7 +4,7 @@ import logging
 import platform
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -39,6 +39,7 @@ class Lab:
     device: str
     answer: Answer
     data: "Dataset | None"  # None: the exercise uses no `dataset` group
+    choices: Mapping[str, str] = field(default_factory=dict)  # the name of the chosen option of each group
     record: RunRecord | None = None  # None: nothing is tracked (tests, notebooks)
 
     @property
@@ -74,6 +75,29 @@ class Lab:
         data = self.dataset
         net = build_model(node or self._group("model"), data.input_shape, data.n_classes, data.mean, data.std)
         return net.to(self.device).eval()
+
+    def option(self, group: str, name: str) -> dict[str, Any]:
+        """The config node of any option of a group, chosen or not: `conf/GROUP/NAME.yaml`, the user's own included.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        from dlexp.registry import option_node
+
+        return option_node(group, name, self.config)
+
+    def data_with(self, **changes: Any) -> "Dataset":
+        """The configured dataset with some of its keys changed (another `seed`, `n_samples`, ...), on the device.
+
+        Raises:
+            InputError: the dataset has no such key, or it refuses the value.
+        """
+        from dlexp.data import build_dataset
+        from dlexp.schema import refuse_unknown
+
+        node = self._group("dataset")
+        refuse_unknown(changes, node, "dataset")
+        return build_dataset({**node, **changes}).to(self.device)
 
     def check(self) -> None:
         """Refuse, before anything is recorded, groups whose settings do not fit each other or the data."""

@@ -196,6 +196,33 @@ def options(group: str) -> list[str]:
     return sorted({path.stem for root in roots() for path in (root.conf / group).glob("[!_]*.yaml")})
 
 
+def option_node(group: str, name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The node of `conf/GROUP/NAME.yaml` with what its own `defaults` name, interpolations resolved in `config`.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    from omegaconf import OmegaConf
+
+    folder = next((root.conf / group for root in roots() if (root.conf / group / f"{name}.yaml").is_file()), None)
+    if folder is None or name.startswith("_"):
+        raise InputError(f"{group}={name}: there is no such {group}; {nearest(name, options(group))}")
+    merged = OmegaConf.create({**config, group: _with_defaults(folder, name)})
+    resolved: dict[str, Any] = OmegaConf.to_container(merged[group], resolve=True)  # type: ignore[assignment]
+    return resolved
+
+
+def _with_defaults(folder: Path, name: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    try:  # not _load_yaml: the two read numbers such as 1e-4 differently, and Hydra reads them as this does
+        loaded: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))  # type: ignore[assignment]
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        raise InputError(f"{folder / name}.yaml: not valid YAML: {' '.join(str(error).split())}") from error
+    inherited = [_with_defaults(folder, each) for each in loaded.pop("defaults", []) if each != "_self_"]
+    return {key: value for node in [*inherited, loaded] for key, value in node.items()}
+
+
 @functools.cache
 def _config() -> dict[str, Any]:
     loaded: dict[str, Any] = _load_yaml(roots()[0].conf / "config.yaml")

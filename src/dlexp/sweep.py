@@ -32,7 +32,7 @@ def run_sweep(sweeper: Any, arguments: Sequence[str]) -> list[JobReturn]:
     jobs = [compose.expand_scale(words) for words in combinations(sweeper, arguments)]
     configs = [sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, words) for words in jobs]
     for config in configs:
-        check_job(task_config(config), config.hydra.runtime.choices.exercise)
+        check_job(task_config(config), config.hydra.runtime.choices)
     folder = Path(sweeper.config.hydra.sweep.dir).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "multirun.yaml", OmegaConf.to_yaml(sweeper.config))

@@ -1,0 +1,1 @@
+"""1. Fundamentals of machine learning"""

@@ -1,0 +1,1 @@
+"""3. Basic hyper-parameters"""

@@ -1,0 +1,1 @@
+"""Rivals compared at equal budget and equal tuning."""

@@ -1,0 +1,1 @@
+"""Computational graphs of expressions: parsed, evaluated, differentiated, drawn."""

@@ -1,0 +1,1 @@
+"""Spaces of hyper-parameters: exploring them, and predicting what was not tried."""

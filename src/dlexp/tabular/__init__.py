@@ -1,0 +1,1 @@
+"""Classical methods on tables: statistics, selections and closed-form models."""
