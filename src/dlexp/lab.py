@@ -116,8 +116,15 @@ class Lab:
         if recipe.augmentation:
             instantiate(recipe.augmentation, where="augmentation")
 
-    def train(self, recipes: Mapping[str, "Recipe"], label: str = "training") -> dict[str, "Trained"]:
+    def train(
+        self,
+        recipes: Mapping[str, "Recipe"],
+        label: str = "training",
+        data: "Dataset | Mapping[str, Dataset] | None" = None,
+    ) -> dict[str, "Trained"]:
         """A trained net for each named recipe: from the store where it is known, else trained side by side.
+
+        `data` is another dataset than the composed one, or one for each name.
 
         Names are KIND/SEED ("residual/0", ...): MLflow gets the curves of each kind, averaged over its seeds; the run's
         log has all of them.
@@ -126,6 +133,7 @@ class Lab:
         from dlexp.training.replicas import train_replicas
 
         names, todo, store = list(recipes), list(recipes.values()), self._store()
+        datasets = [data[name] if isinstance(data, Mapping) else data or self.dataset for name in names]
         left = [recipe.trainer.epochs for recipe in todo]  # epochs not yet shown as done, per recipe
         with progress(f"{label}, epochs", sum(left)) as shown:
 
@@ -139,9 +147,9 @@ class Lab:
                 shown.advance(left[index])
 
             if store is None:
-                trained = train_replicas(todo, self.dataset, device=self.device, on_done=on_done, on_epoch=on_epoch)
+                trained = train_replicas(todo, datasets, device=self.device, on_done=on_done, on_epoch=on_epoch)
             else:
-                trained = train_kept(store, todo, self.dataset, self.device, on_done, on_epoch)
+                trained = train_kept(store, todo, datasets, self.device, on_done, on_epoch)
         results = dict(zip(names, trained, strict=True))
         self._record_curves(results)
         return results

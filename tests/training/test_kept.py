@@ -33,7 +33,7 @@ def trained_seeds(monkeypatch) -> list[int]:
 
 def train_kept(store: Store, recipes: Sequence[Recipe], data: Dataset, told: list[int] | None = None) -> list[Trained]:
     told = [] if told is None else told
-    return kept.train_kept(store, recipes, data, "cpu", lambda index, trained: told.append(index))
+    return kept.train_kept(store, recipes, [data] * len(recipes), "cpu", lambda index, trained: told.append(index))
 
 
 def test_only_the_missing_are_trained_and_all_are_told(store, trained_seeds, dataset, make_recipe, same_bits) -> None:
@@ -99,11 +99,11 @@ def test_an_interrupted_training_leaves_its_checkpoint_in_the_store(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept.train_kept(store, [recipe], dataset, "cpu", lambda index, trained: None, stop)
+        kept.train_kept(store, [recipe], [dataset], "cpu", lambda index, trained: None, stop)
     assert len(list((store.root / "checkpoints").glob("*.pt"))) == 1
     assert store.entries() == []
     told: list[int] = []
-    (done,) = kept.train_kept(store, [recipe], dataset, "cpu", lambda index, trained: None, told.append)
+    (done,) = kept.train_kept(store, [recipe], [dataset], "cpu", lambda index, trained: None, told.append)
     assert len(told) == 2  # the second epoch, whose checkpoint was not written yet, and the third
     assert same_bits(done.net, train_replicas([recipe], dataset)[0].net)
     assert store.clear() > 0

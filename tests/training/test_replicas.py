@@ -1,5 +1,7 @@
 """The same nets whichever way they are trained."""
 
+import dataclasses
+import math
 import os
 import signal
 import subprocess
@@ -17,11 +19,19 @@ from dlexp.data import Dataset, Split
 from dlexp.errors import DlexpError, InputError
 from dlexp.training import processes
 from dlexp.training.callbacks import Callback, Training
+from dlexp.training.plan import plan_replicas
 from dlexp.training.replicas import train_replicas
 from dlexp.training.single import train_one
 
 BROKEN_RATE = 1e20
 CONSTANT = {"_target_": "dlexp.training.schedulers.constant"}
+PLATEAU = {
+    "_target_": "dlexp.training.schedulers.plateau",
+    "factor": 0.5,
+    "patience": 0,
+    "threshold": 0.2,
+    "min_lr": 0.0,
+}
 
 
 def test_processes_give_the_bits_of_the_loop(make_dataset, make_recipe, same_bits) -> None:
@@ -97,9 +107,70 @@ def test_what_cannot_be_stacked_is_refused(changes, reason: str, dataset: Datase
     assert str(caught.value).startswith(f"method=stacked: these replicas cannot be stacked, {reason}")
 
 
-def test_replicas_that_differ_in_more_than_the_seed_are_not_stacked(dataset: Dataset, make_recipe) -> None:
-    with pytest.raises(InputError, match="they differ in more than the seed"):
-        train_replicas([make_recipe(lr=0.1), make_recipe(lr=0.2)], dataset, method="stacked")
+def test_replicas_of_several_architectures_are_not_one_stack(dataset: Dataset, make_recipe) -> None:
+    with pytest.raises(InputError, match="they differ in more than seed, optimizer and schedule"):
+        train_replicas([make_recipe(), make_recipe(model={"widths": [9]})], dataset, method="stacked")
+
+
+SGD = {"_target_": "torch.optim.SGD", "lr": 0.05, "momentum": 0.9}
+ADAM = {"_target_": "torch.optim.Adam", "lr": 0.01}
+SETTINGS = [
+    {"optimizer": SGD},
+    {"optimizer": ADAM},
+    {"optimizer": {**SGD, "lr": 0.2}},
+    {"optimizer": SGD},  # shares an optimizer with the first, though they are no neighbours
+    {"optimizer": SGD, "scheduler": CONSTANT},
+    {"optimizer": ADAM, "scheduler": PLATEAU},
+    {"optimizer": ADAM, "scheduler": PLATEAU},
+    *({"optimizer": {"_target_": f"torch.optim.{name}", "lr": 0.003}} for name in ("NAdam", "RAdam", "RMSprop")),
+    *({"optimizer": {"_target_": f"torch.optim.{name}", "lr": 0.003}} for name in ("AdamW", "Adagrad", "Adamax")),
+]
+
+
+@pytest.mark.parametrize("own_data", [False, True])
+def test_a_stack_may_differ_in_optimizer_schedule_and_data(own_data: bool, make_dataset, make_recipe) -> None:
+    recipes = [make_recipe(seed, epochs=4, **settings) for seed, settings in enumerate(SETTINGS)]
+    data = [make_dataset() for _ in recipes]
+    if own_data:
+        for seed, each in enumerate(data):
+            each.train.y.copy_(each.train.y[torch.randperm(50, generator=torch.Generator().manual_seed(seed))])
+    else:
+        data = data[:1] * len(recipes)
+    looped = train_replicas(recipes, data, method="loop")
+    stacked = train_replicas(recipes, data, method="stacked")
+    for one, other, recipe in zip(looped, stacked, recipes, strict=True):
+        assert other.recipe is recipe
+        torch.testing.assert_close(other.net.state_dict(), one.net.state_dict(), rtol=2e-4, atol=2e-5)
+        for row, expected in zip(other.history, one.history, strict=True):
+            assert row == pytest.approx(expected, rel=1e-4)
+
+
+def test_stacks_and_nets_alone_go_to_workers_together(dataset: Dataset, make_recipe, same_bits) -> None:
+    recipes = [make_recipe(seed, lr=0.05 * (1 + seed % 3)) for seed in range(9)]
+    recipes.insert(4, make_recipe(20, model={"batch_norm": True}))
+    plan = plan_replicas(recipes, [dataset] * 10)
+    assert plan.stacked == tuple(index != 4 for index in range(10))
+    here = train_replicas(recipes, dataset, method=dataclasses.replace(plan, spread=False))
+    away = train_replicas(recipes, dataset, method=dataclasses.replace(plan, spread=True))
+    for one, other in zip(here, away, strict=True):
+        assert same_bits(one.net, other.net)
+        assert (one.history, one.recipe) == (other.history, other.recipe)
+
+
+@pytest.mark.parametrize("method", ["loop", "processes", "stacked"])
+def test_a_diverged_net_may_stop_alone(method, dataset: Dataset, make_recipe, same_bits) -> None:
+    recipes = [
+        make_recipe(seed, lr=lr, scheduler=CONSTANT, if_diverged="stop")
+        for seed, lr in ((1, 0.05), (2, 1e20), (3, 0.1))
+    ]
+    trained = train_replicas(recipes, dataset, method=method)
+    assert [each.diverged for each in trained] == [False, True, False]
+    assert trained[1].history[-1]["train_loss"] == math.inf
+    assert all(bool(weight.isnan().all()) for weight in trained[1].net.parameters())
+    for each in (trained[0], trained[2]):
+        alone = train_replicas([each.recipe], dataset, method=method)
+        assert same_bits(each.net, alone[0].net)
+        assert len(each.history) == 3
 
 
 @pytest.mark.parametrize("method", ["loop", "processes"])

@@ -11,6 +11,10 @@ from dlexp.training.callbacks import Training
 STEPS_BETWEEN_GPU_CHECKS = 50
 
 
+class DivergedError(DlexpError):
+    """The loss is not finite."""
+
+
 class FiniteLoss:
     """Checks the loss of every step: at once on the CPU, every 50 steps and at each epoch's end elsewhere.
 
@@ -55,7 +59,7 @@ class FiniteLoss:
     def _fail(self, loss: float, step: int, learning_rate: float) -> None:
         norm, at = self.gradient_norm
         known = f"gradient norm {norm:.3g} at step {at}" if at else "no gradient yet"
-        raise DlexpError(
+        raise DivergedError(
             f"the loss is {loss} in epoch {self.training.epoch + 1}, step {step + 1} "
             f"(learning rate {learning_rate:.3g}, {known}); "
             "try a smaller learning rate, trainer.grad_clip, or look for NaN in the data"

@@ -1,9 +1,10 @@
-"""A dataset on its way to worker processes: through a private folder, memory-mapped, read once by each.
+"""Datasets on their way to worker processes: through a private folder, memory-mapped, read once by each.
 
 Files rather than shared memory, because /dev/shm is small in many containers.
 """
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,21 +15,24 @@ from torch import Tensor
 from dlexp.data import Dataset
 
 
-def write_dataset(folder: Path, dataset: Dataset) -> None:
-    """Write what training needs of `dataset` (not val and test) into `folder`, which is the caller's own."""
-    only_train = replace(dataset, val=None, test=dataset.train)
-    with (folder / "dataset.pickle").open("wb") as file:
+def write_datasets(folder: Path, datasets: Sequence[Dataset]) -> None:
+    """Write what training needs of `datasets` (not val and test) into `folder`, which is the caller's own.
+
+    A tensor that several of them share (the same images under other labels) is written once.
+    """
+    only_train = [replace(dataset, val=None, test=dataset.train) for dataset in datasets]
+    with (folder / "datasets.pickle").open("wb") as file:
         pickler = _Pickler(file)
         pickler.dump(only_train)
     torch.save(pickler.tensors, folder / "tensors.pt")
 
 
-def read_dataset(folder: Path) -> Dataset:
-    """The dataset of `write_dataset`; pages of its tensors are shared by all processes that read them."""
+def read_datasets(folder: Path) -> list[Dataset]:
+    """The datasets of `write_datasets`; pages of their tensors are shared by all processes that read them."""
     tensors = torch.load(folder / "tensors.pt", mmap=True, weights_only=True)
-    with (folder / "dataset.pickle").open("rb") as file:
-        dataset: Dataset = _Unpickler(file, tensors).load()
-    return dataset
+    with (folder / "datasets.pickle").open("rb") as file:
+        datasets: list[Dataset] = _Unpickler(file, tensors).load()
+    return datasets
 
 
 class _Pickler(pickle.Pickler):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from dlexp.data import Dataset
 from dlexp.store import Store
@@ -13,7 +14,7 @@ from dlexp.training.single import build
 def train_kept(
     store: Store,
     recipes: Sequence[Recipe],
-    dataset: Dataset,
+    datasets: Sequence[Dataset],
     device: str,
     on_done: Callable[[int, Trained], None],
     on_epoch: Callable[[int], None] | None = None,
@@ -27,15 +28,18 @@ def train_kept(
     """
     if not recipes:
         return []
-    plan = plan_replicas(recipes, dataset, device)
-    keys = [store.key(recipe, dataset.fingerprint, plan.arithmetic) for recipe in recipes]
+    plan = plan_replicas(recipes, datasets, device)
+    keys = [
+        store.key(recipe, dataset.fingerprint, plan.arithmetic(index))
+        for index, (recipe, dataset) in enumerate(zip(recipes, datasets, strict=True))
+    ]
     results: dict[int, Trained] = {}
 
     def look(indices: Sequence[int]) -> list[int]:
         """Take what is kept; returns what is not."""
         missing = []
         for index in indices:
-            found = store.get(keys[index], lambda recipe: build(recipe, dataset))
+            found = store.get(keys[index], partial(build, dataset=datasets[index]))
             if found is None:
                 missing.append(index)
             else:
@@ -61,10 +65,14 @@ def train_kept(
             if on_epoch is not None:
                 on_epoch(missing[position])
 
-        todo = [recipes[index] for index in missing]
-        files = [store.checkpoint(keys[index]) for index in missing]
         trained = train_replicas(
-            todo, dataset, device=device, method=plan, on_done=keep, on_epoch=tell, checkpoints=files
+            [recipes[index] for index in missing],
+            [datasets[index] for index in missing],
+            device=device,
+            method=plan.part(missing),
+            on_done=keep,
+            on_epoch=tell,
+            checkpoints=[store.checkpoint(keys[index]) for index in missing],
         )
         results.update(zip(missing, trained, strict=True))
     return [results[index] for index in range(len(recipes))]

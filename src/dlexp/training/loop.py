@@ -1,6 +1,7 @@
 """The one training loop. What it does more for some experiments is added by callbacks, never by a copy."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from dlexp.training.acceleration import accelerated
 from dlexp.training.batches import batches
 from dlexp.training.callbacks import Callback, Training
 from dlexp.training.checkpoint import Checkpoint, read_checkpoint
-from dlexp.training.finite import FiniteLoss
+from dlexp.training.finite import DivergedError, FiniteLoss
 from dlexp.training.recipe import Trainer
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,11 @@ def fit(
 
     Returns:
         The history: for each epoch `epoch` (1, 2, ...), `train_loss` (mean over the samples, as met during
-        the epoch), `lr` (of its last step), and what callbacks add.
+        the epoch), `lr` (of its last step), and what callbacks add. With `trainer.if_diverged=stop` a training whose
+        loss is not finite ends with a row whose `train_loss` is infinite.
 
     Raises:
-        DlexpError: the loss is not finite.
+        DivergedError: the loss is not finite.
         InputError: the checkpoint is torn or belongs to another training.
     """
     device = next(net.parameters()).device
@@ -70,7 +72,15 @@ def fit(
     while training.epoch < trainer.epochs and not training.stop:
         net.train()
         _call(callbacks, "on_epoch_start", training)
-        row = train_epoch(training, forward, callbacks)
+        try:
+            row = train_epoch(training, forward, callbacks)
+        except DivergedError as error:
+            if trainer.if_diverged == "fail":
+                raise
+            log.warning("seed %d stops: %s", seed, error)
+            lr = training.learning_rate
+            training.history.append({"epoch": training.epoch + 1.0, "train_loss": math.inf, "lr": lr})
+            break
         training.epoch += 1
         training.history.append({"epoch": float(training.epoch), **row})
         _call(callbacks, "on_epoch_end", training)

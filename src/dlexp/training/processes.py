@@ -1,4 +1,4 @@
-"""Replicas in worker processes of one thread each: the same bits as the plain loop with one thread."""
+"""Replicas in worker processes of one thread each: the same bits as in this process with one thread."""
 
 import json
 import os
@@ -17,7 +17,8 @@ from typing import Any
 from dlexp.data import Dataset
 from dlexp.errors import DlexpError, InputError
 from dlexp.processes import available_cores
-from dlexp.training.handover import write_dataset
+from dlexp.training.handover import write_datasets
+from dlexp.training.plan import Unit
 from dlexp.training.recipe import Recipe, canonical_json
 from dlexp.training.single import Trained, build
 from dlexp.training.trained_file import load_trained
@@ -26,12 +27,13 @@ Worker = subprocess.Popen[bytes]
 
 
 def train_in_processes(
+    units: Sequence[Unit],
     recipes: Sequence[Recipe],
-    dataset: Dataset,
+    datasets: Sequence[Dataset],
     on_done: Callable[[int, Trained], None],
     checkpoints: Sequence[Path | None],
 ) -> list[Trained]:
-    """Train each recipe in one of at most `available_cores()` workers; `on_done` as each one finishes.
+    """Train each unit in one of at most `available_cores()` workers; `on_done` for each recipe as its unit finishes.
 
     No worker outlives this call, nor this process, however it ends.
 
@@ -39,31 +41,53 @@ def train_in_processes(
         InputError, DlexpError: a replica failed or its worker died; names the replica. The others are ended.
     """
     trained: dict[int, Trained] = {}
-    waiting = deque(range(len(recipes)))
+    waiting = deque(range(len(units)))
     with tempfile.TemporaryDirectory(prefix="dlexp-replicas-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        write_dataset(folder, dataset)
-        for index, (recipe, checkpoint) in enumerate(zip(recipes, checkpoints, strict=True)):
-            task = {"recipe": recipe.to_dict(), "checkpoint": checkpoint and str(checkpoint.absolute())}
-            (folder / f"{index}.json").write_text(canonical_json(task))
-        with workers(folder, min(len(recipes), available_cores())) as (team, selector):
+        write_units(folder, units, recipes, datasets, checkpoints)
+        with workers(folder, min(len(units), available_cores())) as (team, selector):
             busy = {worker: give(worker, waiting.popleft()) for worker in team}
             while busy:
                 for key, _ in selector.select():
                     worker: Worker = key.data
-                    index = busy.pop(worker)
-                    receive(worker, index, recipes[index])
-                    path = folder / f"{index}.safetensors"
-                    trained[index] = load_trained(path, partial(build, dataset=dataset))
-                    trained[index].recipe = recipes[index]
-                    path.unlink()
+                    unit = units[busy.pop(worker)]
+                    receive(worker, unit, recipes)
+                    for index in unit.indices:
+                        path = folder / f"{index}.safetensors"
+                        trained[index] = load_trained(path, partial(build, dataset=datasets[index]))
+                        trained[index].recipe = recipes[index]
+                        path.unlink()
                     if waiting:
                         busy[worker] = give(worker, waiting.popleft())
                     else:
                         selector.unregister(key.fileobj)
                         worker.kill()
-                    on_done(index, trained[index])
+                    for index in unit.indices:
+                        on_done(index, trained[index])
     return [trained[index] for index in range(len(recipes))]
+
+
+def write_units(
+    folder: Path,
+    units: Sequence[Unit],
+    recipes: Sequence[Recipe],
+    datasets: Sequence[Dataset],
+    checkpoints: Sequence[Path | None],
+) -> None:
+    """Everything that the workers read."""
+    distinct = {id(dataset): dataset for dataset in datasets}
+    places = {key: place for place, key in enumerate(distinct)}
+    write_datasets(folder, list(distinct.values()))
+    for number, unit in enumerate(units):
+        checkpoint = checkpoints[unit.indices[0]]
+        task = {
+            "indices": unit.indices,
+            "recipes": [recipes[index].to_dict() for index in unit.indices],
+            "datasets": [places[id(datasets[index])] for index in unit.indices],
+            "stacked": unit.stacked,
+            "checkpoint": checkpoint and str(checkpoint.absolute()),
+        }
+        (folder / f"unit{number}.json").write_text(canonical_json(task))
 
 
 @contextmanager
@@ -95,39 +119,41 @@ def workers(folder: Path, count: int) -> Iterator[tuple[list[Worker], selectors.
                 worker.communicate()  # closes the pipes and waits for the end
 
 
-def give(worker: Worker, index: int) -> int:
-    """Tell `worker` the number of its next recipe."""
+def give(worker: Worker, number: int) -> int:
+    """Tell `worker` the number of its next unit."""
     assert worker.stdin is not None
     try:
-        worker.stdin.write(f"{index}\n".encode())
+        worker.stdin.write(f"{number}\n".encode())
         worker.stdin.flush()
     except BrokenPipeError:  # it has died; `receive` will find that its answers have ended
         pass
-    return index
+    return number
 
 
-def receive(worker: Worker, index: int, recipe: Recipe) -> None:
-    """Read the answer of `worker`; raises if recipe number `index` has failed."""
+def receive(worker: Worker, unit: Unit, recipes: Sequence[Recipe]) -> None:
+    """Read the answer of `worker`; raises if `unit` has failed."""
     assert worker.stdout is not None
     line = worker.stdout.readline()
+    index = unit.indices[0]
     if not line:
-        raise DlexpError(f"replica {index} (seed {recipe.seed}): its worker process {ending(worker)}")
+        raise DlexpError(f"replica {index} (seed {recipes[index].seed}): its worker process {ending(worker)}")
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
         cause = WorkerError("\n" + answer["traceback"])
-        raise replica_error(index, recipe, answer["error"], answer["type"], answer["bad_input"]) from cause
+        kind, bad_input = answer["type"], answer["bad_input"]
+        raise replica_error(index, recipes[index], answer["error"], kind, bad_input) from cause
 
 
 class WorkerError(Exception):
     """Carries the traceback of another process."""
 
 
-def replica_error(index: int, recipe: Recipe, message: str, kind: str, bad_input: bool) -> DlexpError:
-    """The error that names the replica at fault, the same for every method."""
-    place = f"replica {index} (seed {recipe.seed})"
+def replica_error(index: int, recipe: Recipe, message: str, kind: str | None, bad_input: bool) -> DlexpError:
+    """The error that names the replica at fault, the same for every method; `kind` of one that is not dlexp's own."""
+    place = "" if message.startswith("replica ") else f"replica {index} (seed {recipe.seed}): "
     if bad_input:
-        return InputError(f"{place}: {message}")
-    return DlexpError(f"{place}: {message}" if kind == "DlexpError" else f"{place}: {kind}: {message}")
+        return InputError(f"{place}{message}")
+    return DlexpError(f"{place}{message}" if kind is None else f"{place}{kind}: {message}")
 
 
 def ending(worker: Worker) -> str:

@@ -29,6 +29,8 @@ class Trainer:
     """Whether the forward pass goes through torch.compile (slow first step)."""
     grad_clip: Annotated[float, Field(gt=0)] | None = None
     """Largest L2 norm of the whole gradient; None does not clip."""
+    if_diverged: Literal["fail", "stop"] = "fail"
+    """When the loss is no longer finite: fail the run, or stop this net and go on with the others."""
     checkpoint_every: Annotated[int, Field(ge=0)] = 0
     """Epochs between checkpoints; 0 keeps none."""
     snapshot_epochs: list[Annotated[int, Field(ge=0)]] = field(default_factory=list)

@@ -10,7 +10,7 @@ from dlexp.data import Dataset
 from dlexp.errors import DlexpError, InputError
 from dlexp.parallel import torch_threads
 from dlexp.training.callbacks import AfterEpoch
-from dlexp.training.plan import Method, Plan, plan_replicas
+from dlexp.training.plan import Method, Plan, Unit, divide, plan_replicas
 from dlexp.training.processes import replica_error, train_in_processes
 from dlexp.training.recipe import Recipe
 from dlexp.training.single import Trained, train_one
@@ -23,7 +23,7 @@ Done = Callable[[int, Trained], None]
 
 def train_replicas(
     recipes: Sequence[Recipe],
-    dataset: Dataset,
+    dataset: Dataset | Sequence[Dataset],
     *,
     device: str | torch.device = "cpu",
     method: Method | Plan = "auto",
@@ -31,13 +31,13 @@ def train_replicas(
     on_epoch: Callable[[int], None] | None = None,
     checkpoints: Sequence[Path] | None = None,
 ) -> list[Trained]:
-    """Train every recipe on `dataset`; the results are in the order of `recipes`.
+    """Train every recipe on `dataset`, or each on its own; the results are in the order of `recipes`.
 
     Args:
         method: 'loop' one after the other; 'processes' in worker processes of one thread each, the same bits
             as 'loop'; 'stacked' as one net with stacked weights, equal to 'loop' up to rounding, for MLPs that
-            differ only in the seed; 'auto' by the rule of `plan_replicas`; or a plan made before, which
-            keeps its bits for any part of the recipes it was made for.
+            differ in seed, data, optimizer or schedule only; 'auto' by the rule of `plan_replicas`, some in stacks
+            and some alone; or a plan made before.
         on_done: called with (index, trained) in this process as each one finishes, in any order.
         on_epoch: called with the index after each epoch of a net that is trained alone in this process.
         checkpoints: one file per recipe, written every `trainer.checkpoint_every` epochs and resumed from if it is
@@ -49,37 +49,50 @@ def train_replicas(
     """
     if not recipes:
         return []
+    datasets = [dataset] * len(recipes) if isinstance(dataset, Dataset) else list(dataset)
     device = torch.device(device)
-    plan = method if isinstance(method, Plan) else plan_replicas(recipes, dataset, device, method)
-    tell = on_done or (lambda index, trained: None)
+    plan = method if isinstance(method, Plan) else plan_replicas(recipes, datasets, device, method)
+    units, spread = divide(recipes, datasets, plan)
     files: Sequence[Path | None] = checkpoints or [None] * len(recipes)
-    if plan.method == "processes":
-        return train_in_processes(recipes, dataset, tell, files)
-    with torch_threads(plan.threads):
-        if plan.method == "stacked":
-            return train_stacked(recipes, dataset, device, tell)
-        return _train_in_turn(recipes, dataset, device, tell, on_epoch, files)
+    tell = on_done or (lambda index, trained: None)
+    if spread:
+        return train_in_processes(units, recipes, datasets, tell, files)
+    results: dict[int, Trained] = {}
+
+    def done(index: int, trained: Trained) -> None:
+        results[index] = trained
+        tell(index, trained)
+
+    on_device = {id(each): each.to(device) for each in datasets}
+    for unit in units:
+        with torch_threads(1 if unit.stacked else plan.threads):
+            _train_unit(unit, recipes, [on_device[id(each)] for each in datasets], device, done, on_epoch, files)
+    return [results[index] for index in range(len(recipes))]
 
 
-def _train_in_turn(
+def _train_unit(
+    unit: Unit,
     recipes: Sequence[Recipe],
-    dataset: Dataset,
+    datasets: Sequence[Dataset],
     device: torch.device,
     on_done: Done,
     on_epoch: Callable[[int], None] | None,
     checkpoints: Sequence[Path | None],
-) -> list[Trained]:
-    dataset = dataset.to(device)
-    results = []
-    for index, (recipe, checkpoint) in enumerate(zip(recipes, checkpoints, strict=True)):
-        try:
-            told = [] if on_epoch is None else [AfterEpoch(partial(on_epoch, index))]
-            trained = train_one(recipe, dataset, device=device, callbacks=told, checkpoint=checkpoint)
-        except Exception as error:
-            if len(recipes) == 1 and isinstance(error, DlexpError):
-                raise
-            kind, bad_input = type(error).__name__, isinstance(error, InputError)
-            raise replica_error(index, recipe, str(error), kind, bad_input) from error
-        results.append(trained)
-        on_done(index, trained)
-    return results
+) -> None:
+    if unit.stacked:
+        members, data = [recipes[index] for index in unit.indices], [datasets[index] for index in unit.indices]
+        for index, trained in zip(unit.indices, train_stacked(members, data, device, unit.indices), strict=True):
+            on_done(index, trained)
+        return
+    (index,) = unit.indices
+    recipe = recipes[index]
+    try:
+        told = [] if on_epoch is None else [AfterEpoch(partial(on_epoch, index))]
+        trained = train_one(recipe, datasets[index], device=device, callbacks=told, checkpoint=checkpoints[index])
+    except Exception as error:
+        if len(recipes) == 1 and isinstance(error, DlexpError):
+            raise
+        kind = None if isinstance(error, DlexpError) else type(error).__name__
+        bad_input = isinstance(error, InputError)
+        raise replica_error(index, recipe, str(error), kind, bad_input) from error
+    on_done(index, trained)

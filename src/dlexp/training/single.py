@@ -1,5 +1,6 @@
 """One recipe and a dataset in, one trained net out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,17 @@ class Trained:
     history: list[dict[str, float]]  # one row per epoch
     recipe: Recipe
     snapshots: dict[int, dict[str, Tensor]] = field(default_factory=dict)  # epoch -> state dict; 0: initial
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the training ended because its loss was not finite (`trainer.if_diverged=stop`)."""
+        return bool(self.history) and not math.isfinite(self.history[-1]["train_loss"])
+
+    def forget_weights(self) -> None:
+        """NaN for every weight: a diverged net means nothing, however it was trained."""
+        with torch.no_grad():
+            for parameter in self.net.parameters():
+                parameter.fill_(math.nan)
 
 
 def train_one(
@@ -65,7 +77,10 @@ def train_one(
         )
     # As the store gives it back, too: a net in another memory layout would round its sums differently.
     net.to(memory_format=torch.contiguous_format)
-    return Trained(net.eval(), history, recipe, snapshots.states)
+    trained = Trained(net.eval(), history, recipe, snapshots.states)
+    if trained.diverged:
+        trained.forget_weights()
+    return trained
 
 
 def build(recipe: Recipe, dataset: Dataset) -> nn.Module:

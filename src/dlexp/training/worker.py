@@ -1,7 +1,7 @@
-"""A worker process: `python -m dlexp.training.worker FOLDER CORE` trains the recipes whose numbers it is told.
+"""A worker process: `python -m dlexp.training.worker FOLDER CORE` trains the units whose numbers it is told.
 
-One number per line comes in on stdin; one JSON line per finished recipe goes out on stdout. The dataset, the
-recipes and the results are files in FOLDER. When stdin ends, the parent has died: the worker goes, too.
+One number per line comes in on stdin; one JSON line per finished unit goes out on stdout. The datasets, the units
+and the results are files in FOLDER. When stdin ends, the parent has died: the worker goes, too.
 """
 
 import json
@@ -10,6 +10,7 @@ import shutil
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -18,10 +19,11 @@ import torch
 from torch import Tensor
 
 from dlexp.data import Dataset
-from dlexp.errors import InputError
-from dlexp.training.handover import read_dataset
+from dlexp.errors import DlexpError, InputError
+from dlexp.training.handover import read_datasets
 from dlexp.training.recipe import Recipe
-from dlexp.training.single import train_one
+from dlexp.training.single import Trained, train_one
+from dlexp.training.stacked import train_stacked
 from dlexp.training.trained_file import save_trained
 
 
@@ -32,28 +34,38 @@ def main(folder: Path, core: int) -> None:
     torch.set_num_threads(1)
     numbers: SimpleQueue[int] = SimpleQueue()
     threading.Thread(target=_listen, args=(folder, numbers), daemon=True).start()
-    dataset = read_dataset(folder)
-    if not isinstance(dataset.train.x, Tensor) and hasattr(os, "sched_setaffinity"):
+    datasets = read_datasets(folder)
+    decoding = any(not isinstance(dataset.train.x, Tensor) for dataset in datasets)
+    if decoding and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})  # images are decoded by as many threads as there are cores
     while True:
-        index = numbers.get()
-        print(json.dumps({"index": index, **_train(folder, index, dataset)}), file=answers)
+        number = numbers.get()
+        print(json.dumps({"unit": number, **_train(folder, number, datasets)}), file=answers)
 
 
-def _train(folder: Path, index: int, dataset: Dataset) -> dict[str, Any]:
+def _train(folder: Path, number: int, datasets: Sequence[Dataset]) -> dict[str, Any]:
     try:
-        task = json.loads((folder / f"{index}.json").read_text())
-        checkpoint = Path(task["checkpoint"]) if task["checkpoint"] else None
-        trained = train_one(Recipe.from_dict(task["recipe"]), dataset, checkpoint=checkpoint)
-        save_trained(folder / f"{index}.safetensors", trained)
+        unit = json.loads((folder / f"unit{number}.json").read_text())
+        recipes = [Recipe.from_dict(each) for each in unit["recipes"]]
+        data = [datasets[place] for place in unit["datasets"]]
+        if unit["stacked"]:
+            trained = train_stacked(recipes, data, torch.device("cpu"), unit["indices"])
+        else:
+            trained = [_alone(recipes[0], data[0], unit["checkpoint"])]
+        for index, each in zip(unit["indices"], trained, strict=True):
+            save_trained(folder / f"{index}.safetensors", each)
     except Exception as error:
         return {
             "error": str(error),
-            "type": type(error).__name__,
+            "type": None if isinstance(error, DlexpError) else type(error).__name__,
             "bad_input": isinstance(error, InputError),
             "traceback": traceback.format_exc(),
         }
     return {}
+
+
+def _alone(recipe: Recipe, dataset: Dataset, checkpoint: str | None) -> Trained:
+    return train_one(recipe, dataset, checkpoint=Path(checkpoint) if checkpoint else None)
 
 
 def _listen(folder: Path, numbers: "SimpleQueue[int]") -> None:
