@@ -99,7 +99,8 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, words: list[str],
         (
             ["model._target_=os.system"],
             "model: _target_ 'os.system' is not allowed; it must be one of "
-            "dlexp.data.*, dlexp.models.*, dlexp.training.*, torch.nn.*, torch.optim.*",
+            "dlexp.data.*, dlexp.models.*, dlexp.training.*, torch.nn.*, torch.optim.*, "
+            "or experiments.FILE.NAME for NAME in ./experiments/FILE.py",
         ),
         (
             ["+params.foo=1"],

@@ -17,7 +17,8 @@ GROUPED = "write KEY=VALUE, or KEY='\"VALUE\"' if it holds symbols"
 
 def not_allowed(where: str, target: str) -> str:
     allowed = "dlexp.data.*, dlexp.models.*, dlexp.training.*, torch.nn.*, torch.optim.*"
-    return f"{where}: _target_ '{target}' is not allowed; it must be one of {allowed}"
+    own = "experiments.FILE.NAME for NAME in ./experiments/FILE.py"
+    return f"{where}: _target_ '{target}' is not allowed; it must be one of {allowed}, or {own}"
 
 
 COMPOSITION = [

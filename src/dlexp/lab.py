@@ -121,13 +121,14 @@ class Lab:
         recipes: Mapping[str, "Recipe"],
         label: str = "training",
         data: "Dataset | Mapping[str, Dataset] | None" = None,
+        curves: bool = True,
     ) -> dict[str, "Trained"]:
         """A trained net for each named recipe: from the store where it is known, else trained side by side.
 
         `data` is another dataset than the composed one, or one for each name.
 
-        Names are KIND/SEED ("residual/0", ...): MLflow gets the curves of each kind, averaged over its seeds; the run's
-        log has all of them.
+        Names are KIND/SEED ("residual/0", ...): with `curves` MLflow gets those of each kind, averaged over its seeds;
+        the run's log has all of them.
         """
         from dlexp.training.kept import train_kept
         from dlexp.training.replicas import train_replicas
@@ -151,7 +152,8 @@ class Lab:
             else:
                 trained = train_kept(store, todo, datasets, self.device, on_done, on_epoch)
         results = dict(zip(names, trained, strict=True))
-        self._record_curves(results)
+        if curves:
+            self._record_curves(results)
         return results
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item], label: str) -> list[Result]:

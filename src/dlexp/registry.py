@@ -7,7 +7,6 @@ Listing reads YAML only; an experiment's module is imported when it is about to 
 import ast
 import functools
 import importlib.util
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 from pydantic import Field
 
 from dlexp.errors import DlexpError, InputError, nearest, one_line
+from dlexp.own_code import import_file
 from dlexp.schema import build_params
 
 HEADER = "# @package _global_"
@@ -86,7 +86,7 @@ class Exercise:
 def roots() -> tuple[Root, ...]:
     """dlexp's own folders, those of installed plugins, and the working directory's, in this order."""
     found = [Root("pkg://dlexp.conf", *_package_folders("dlexp"))]
-    for name in _plugin_packages():
+    for name in plugin_packages():
         found.append(Root(f"pkg://{name}.conf", *_package_folders(name)))
     here = Root(f"file://{Path.cwd() / 'conf'}", Path.cwd() / "conf", Path.cwd() / "experiments")
     if here.conf.is_dir() and not any(root.conf.samefile(here.conf) for root in found):
@@ -114,20 +114,7 @@ def load(exercise: Exercise) -> ModuleType:
     """The experiment's module, with its `Params` dataclass and its `run(lab, params)` function."""
     path = _existing_source(exercise)
     name = f"dlexp.experiments.{exercise.chapter}.{exercise.slug}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses look their module up while it is being executed
-        try:
-            spec.loader.exec_module(module)
-        except BaseException as error:
-            del sys.modules[name]
-            if isinstance(error, Exception):
-                raise InputError(f"{path}: cannot be imported: {one_line(error)}") from error
-            raise
-    module = sys.modules[name]
+    module = import_file(name, path)
     for part in ("Params", "run"):
         if not hasattr(module, part):
             raise InputError(f"exercise={exercise.slug}: {path} has no `{part}`")
@@ -293,10 +280,12 @@ def _package_folders(package: str) -> tuple[Path, Path]:
     return folders[0], folders[1]
 
 
-def _plugin_packages() -> list[str]:
+@functools.cache
+def plugin_packages() -> tuple[str, ...]:
+    """The installed packages that bring exercises of their own (entry points of the group `dlexp.plugins`)."""
     from importlib.metadata import entry_points
 
-    return sorted({point.value.partition(":")[0] for point in entry_points(group="dlexp.plugins")})
+    return tuple(sorted({point.value.partition(":")[0] for point in entry_points(group="dlexp.plugins")}))
 
 
 def _refuse_clashes(found: list[Root]) -> None:

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from dlexp.errors import InputError, nearest
+from dlexp.own_code import is_own, locate_own
 
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ def instantiate(node: Mapping[str, Any], /, *args: Any, where: str = "config", *
     for key, value in options.items():
         if isinstance(value, Mapping) and "_target_" in value:
             options[key] = instantiate(value, where=dotted(where, key))
-    options = check_arguments(function, options, where, strict=target.startswith("dlexp."), given=len(args))
+    strict = target.startswith("dlexp.") or is_own(target)
+    options = check_arguments(function, options, where, strict=strict, given=len(args))
     if node.get("_partial_"):
         return functools.partial(function, *args, **options, **extra)
     _refuse_missing(function, len(args), [*options, *extra], where)
@@ -59,11 +61,18 @@ def instantiate(node: Mapping[str, Any], /, *args: Any, where: str = "config", *
 def locate(target: str, where: str = "config") -> Callable[..., Any]:
     """The callable behind a dotted name; the part after the module may be a class or a function.
 
-    It must also be *defined* in an allowed namespace: what a module merely imports is not its own.
+    It must also be *defined* in an allowed namespace: what a module merely imports is not its own. The user's own
+    files and installed plugins are allowed as well (see `dlexp.own_code`).
+
+    Raises:
+        InputError: the name is not allowed, or there is no such callable.
     """
+    if not any(part.startswith("_") for part in target.split(".")) and is_own(target):
+        return locate_own(target, where)
     if not target.startswith(ALLOWED_TARGETS) or any(part.startswith("_") for part in target.split(".")):
         allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED_TARGETS)
-        raise InputError(f"{where}: _target_ '{target}' is not allowed; it must be one of {allowed}")
+        own = "experiments.FILE.NAME for NAME in ./experiments/FILE.py"
+        raise InputError(f"{where}: _target_ '{target}' is not allowed; it must be one of {allowed}, or {own}")
     module_name, _, name = target.rpartition(".")
     try:
         module = importlib.import_module(module_name)

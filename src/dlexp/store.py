@@ -14,6 +14,7 @@ import torch
 from filelock import BaseFileLock, FileLock
 from torch import nn
 
+from dlexp.own_code import own_sources
 from dlexp.training.recipe import Recipe, canonical_json
 from dlexp.training.single import Trained
 from dlexp.training.trained_file import DamagedFileError, load_trained, read_header, save_trained
@@ -62,8 +63,8 @@ class Store:
         """SHA-256 over all that determines a trained net.
 
         These are the recipe (and the contents of its weights file), the dataset's `fingerprint`, the source
-        code of the training path, torch's version, and the `arithmetic` of the `Plan`, because a sum in
-        another order rounds differently.
+        code of the training path and of the user's own callables, torch's version, and the `arithmetic` of the
+        `Plan`, because a sum in another order rounds differently.
         """
         weights = recipe.model.get("weights")
         return hashlib.sha256(
@@ -73,6 +74,7 @@ class Store:
                     "weights": _file_sha256(Path(weights)) if weights else None,
                     "dataset": fingerprint,
                     "arithmetic": arithmetic,
+                    "own_code": own_sources(recipe.to_dict()),
                     "code": code_version(),
                     "torch": torch.__version__,
                 }

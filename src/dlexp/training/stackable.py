@@ -47,10 +47,12 @@ def why_not_stackable(recipe: Recipe, dataset: Dataset) -> str | None:
         return "they use augmentation, grad_clip, compile or bf16"
     if trainer.checkpoint_every:
         return "they write checkpoints"
+    if not str(recipe.loss.get("_target_")).startswith(("torch.nn.", "dlexp.")):
+        return "their loss is one of the user's own"
     with torch.random.fork_rng([]):
         modules = list(bare(build(recipe, dataset)).modules())
     for module in modules:
-        plain_activation = type(module).__module__ == activations.__name__
+        plain_activation = type(module).__module__ == activations.__name__ or getattr(module, "elementwise", False)
         if isinstance(module, RANDOM_OR_MIXING) or not (plain_activation or isinstance(module, LAYERS)):
             return f"their model has a {type(module).__name__} layer"
     return None

@@ -62,8 +62,9 @@ def train_stacked(
 
 
 def _settings(recipe: Recipe, index: int) -> str:
-    """Equal for replicas that can share an optimizer; a plateau is found for each replica alone."""
-    own = index if recipe.scheduler.get("_target_") == PLATEAU else None
+    """Equal for replicas that can share an optimizer; what waits for a plateau, or may, looks at one replica alone."""
+    target = str(recipe.scheduler.get("_target_"))
+    own = index if target == PLATEAU or not target.startswith("dlexp.") else None
     return canonical_json([recipe.optimizer, recipe.scheduler, own])
 
 
