@@ -1,17 +1,21 @@
 """Whatever is wrong with the words after `dlexp run` is one line, exit code 2, and no run in MLflow."""
 
-import logging
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-
-from dlexp import cli
 
 SLUG = "resnet_layer_deletion"
-MODELS = "cifar_plain, cifar_resnet, cnn, mlp, torchvision"
+CONF = Path(__file__).parent.parent / "conf"
+
+
+def choices(group: str) -> str:
+    """The hint that lists a group's options, or the first dozen of them."""
+    names = sorted(path.stem for path in (CONF / group).glob("[!_]*.yaml"))
+    more = f", ... ({len(names)} in all)" if len(names) > 12 else ""
+    return f"choose from: {', '.join(names[:12])}{more}"
+
+
 GROUPED = "write KEY=VALUE, or KEY='\"VALUE\"' if it holds symbols"
 
 
@@ -39,14 +43,14 @@ COMPOSITION = [
         "exercise=resnet_layer_deletio",
         f"exercise=resnet_layer_deletio: there is no such exercise; did you mean '{SLUG}'?",
     ),
-    ("exercise=", f"exercise=: there is no such exercise; choose from: {SLUG}"),
-    ("exercise=null", f"exercise=null: there is no such exercise; choose from: {SLUG}"),
+    ("exercise=", f"exercise=: there is no such exercise; {choices('exercise')}"),
+    ("exercise=null", f"exercise=null: there is no such exercise; {choices('exercise')}"),
     ("~exercise", "~exercise: exercise cannot be left out"),
     # groups
     ("model=null", "model=null: to leave the group out say ~model"),
-    ("model=3", f"model=3: there is no such model; choose from: {MODELS}"),
-    ("model=foo/bar", f"model=foo/bar: there is no such model; choose from: {MODELS}"),
-    ("model=../config", f"model=../config: there is no such model; choose from: {MODELS}"),
+    ("model=3", f"model=3: there is no such model; {choices('model')}"),
+    ("model=foo/bar", f"model=foo/bar: there is no such model; {choices('model')}"),
+    ("model=../config", f"model=../config: there is no such model; {choices('model')}"),
     ("+augmentation=flip_crop", "+augmentation: augmentation is chosen already; leave out the + to choose another"),
     ("scale=null", "scale=null: there is no such scale; choose from: default, paper, smoke"),
     ("tracking=serv", "tracking=serv: there is no such tracking; did you mean 'server'?"),
@@ -133,48 +137,26 @@ VALUES = [
 ]
 
 
-@pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[[list[str]], tuple[int, str]]]:
-    """`dlexp run` in this process (importing torch anew for every case would take minutes): exit code and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # `launch` sets it; put back afterwards
-    handlers, level, threads = list(logging.root.handlers), logging.root.level, torch.get_num_threads()
-
-    def refused(words: list[str]) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["dlexp", "run", *words])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, capfd.readouterr().err
-
-    yield refused
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.parametrize(("word", "line"), [*COMPOSITION, *VALUES])
-def test_bad_input(run: Callable[[list[str]], tuple[int, str]], word: str, line: str, tmp_path: Path) -> None:
+def test_bad_input(dlexp_here: Callable[[list[str]], tuple[int, str]], word: str, line: str, tmp_path: Path) -> None:
     words = word.split() if " augmentation." in word or word.startswith("model=mlp ") else [word]
-    code, said = run([f"exercise={SLUG}", *words])
+    code, said = dlexp_here([f"exercise={SLUG}", *words])
     assert said == f"error: {line}\n"
     assert code == 2
     assert {path.name for path in tmp_path.iterdir()} <= {"outputs", "mlflow.db", "mlflow.db.lock"}
 
 
 @pytest.mark.parametrize("word", ["modl=mlp", "seeds=0", "seed=${nope}"])
-def test_debug_adds_the_traceback(run: Callable[[list[str]], tuple[int, str]], word: str) -> None:
-    code, said = run([f"exercise={SLUG}", word, "--debug"])
+def test_debug_adds_the_traceback(dlexp_here: Callable[[list[str]], tuple[int, str]], word: str) -> None:
+    code, said = dlexp_here([f"exercise={SLUG}", word, "--debug"])
     assert said.startswith("Traceback (most recent call last):")
     assert said.splitlines()[-1].startswith("error: ")
     assert code == 2
 
 
 def test_a_sweep_refuses_a_bad_job_before_the_first_runs(
-    run: Callable[[list[str]], tuple[int, str]], tmp_path: Path
+    dlexp_here: Callable[[list[str]], tuple[int, str]], tmp_path: Path
 ) -> None:
-    code, said = run([f"exercise={SLUG}", "seed=0,x", "-m"])
+    code, said = dlexp_here([f"exercise={SLUG}", "seed=0,x", "-m"])
     assert (code, said) == (2, "error: seed='x': input should be a valid integer\n")
     assert not list(tmp_path.rglob("answer.json"))

@@ -55,7 +55,7 @@ def points(
 ) -> None:
     """One marker with its interval per value, series side by side; `hollow` marks some positions apart."""
     positions = list(x)
-    step = 0.24 if len(series) > 1 else 0.0
+    step = min(0.24, 0.8 / len(series)) if len(series) > 1 else 0.0
     for index, (label, intervals) in enumerate(series.items()):
         colour, marker = COLOURS[index % 6], MARKERS[index % 6]
         for number, (position, each) in enumerate(zip(positions, intervals, strict=True)):

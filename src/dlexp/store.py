@@ -5,7 +5,7 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +48,24 @@ class Entry:
         return f"{' '.join([name, *keys])}; {len(self.history)} epochs, seed {self.recipe['seed']}{loss}"
 
 
+SLACK = 0.01
+"""Share of its size by which a store may outgrow it between two looks."""
+
+MANY_LOCKS = 128
+
+
 class Store:
     """A folder of trained nets, one file for each, safe with several processes at once.
 
     Files are written whole or not at all; a damaged one counts as absent and is removed. When the folder
-    outgrows `max_bytes`, the nets that have not been used for longest go, but never the one just written.
+    outgrows `max_bytes` (by a hundredth, or more), the nets that have not been used for longest go, but never the one
+    just written.
     """
 
     def __init__(self, root: Path, max_bytes: int) -> None:
         self.root = Path(root)
         self.max_bytes = max_bytes
+        self._grown = max_bytes  # bytes written since the size was last looked at: the first write looks
 
     def key(self, recipe: Recipe, fingerprint: str, arithmetic: str = "") -> str:
         """SHA-256 over all that determines a trained net.
@@ -96,9 +104,12 @@ class Store:
         return trained
 
     def put(self, key: str, trained: Trained) -> None:
-        """Keep `trained` under `key`, then make room."""
+        """Keep `trained` under `key`; make room now and then."""
         save_trained(self.path(key), trained)
-        self._make_room(keep=self.path(key))
+        self._grown += _size(self.path(key))
+        if self._grown > self.max_bytes * SLACK:  # looking at every file after every net would take longer than a net
+            self._make_room(keep=self.path(key))
+            self._grown = 0
 
     def lock(self, key: str) -> BaseFileLock:
         """A lock that one process at a time holds while it trains the net of `key`; it ends with its process.
@@ -108,6 +119,13 @@ class Store:
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{key}.lock")
+
+    def locks(self, keys: Iterable[str]) -> list[BaseFileLock]:
+        """The locks of `keys`, in their order; one for all together where they are many (each is an open file)."""
+        ordered = sorted(set(keys))
+        if len(ordered) > MANY_LOCKS:
+            ordered = [hashlib.sha256("".join(ordered).encode()).hexdigest()]
+        return [self.lock(key) for key in ordered]
 
     def get_or_train(self, key: str, build: Callable[[Recipe], nn.Module], train: Callable[[], Trained]) -> Trained:
         """The net kept under `key`; if there is none, this or another process trains it, and one only."""

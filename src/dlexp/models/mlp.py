@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
+from dlexp.models.initialization import Initialization, initialize
+
 
 def mlp(
     input_shape: Sequence[int],
@@ -18,12 +20,13 @@ def mlp(
     activation: Callable[[], nn.Module],
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     batch_norm: bool = False,
+    initialization: Initialization = "default",
 ) -> nn.Sequential:
     """Hidden layers of `widths` units, then the linear layer `fc`; images are flattened.
 
     A hidden layer is linear, batch normalisation (if wanted), activation, dropout (if not 0), and is the
     child `layer1`, `layer2`, ... `widths=[]` is multinomial logistic regression. Weights start as
-    `torch.nn.Linear`'s.
+    `torch.nn.Linear`'s, or by another rule of `initialize`.
     """
     sizes = [math.prod(input_shape), *widths]
     net: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
@@ -37,4 +40,6 @@ def mlp(
             layer["dropout"] = nn.Dropout(dropout)
         net[f"layer{index}"] = nn.Sequential(layer)
     net["fc"] = nn.Linear(sizes[-1], n_classes)
-    return nn.Sequential(net)
+    made = nn.Sequential(net)
+    initialize(made, initialization)
+    return made

@@ -108,16 +108,20 @@ def first_difference(there: Any, here: Any, where: str = "") -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file in the folder of `path` that takes its place when the block ends without an error."""
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """A temporary file in the folder of `path` that takes its place when the block ends without an error.
+
+    `durable`: a power cut leaves the old file or the new one; without, it may leave a torn one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())  # else a power cut can leave the new name on an empty file
+        if durable:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())  # else a power cut can leave the new name on an empty file
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -51,8 +51,8 @@ def train_kept(
 
     missing = look(range(len(recipes)))
     with ExitStack() as locks:
-        for key in sorted({keys[index] for index in missing}):  # one order for all, so that nobody waits in a circle
-            locks.enter_context(store.lock(key))
+        for lock in store.locks(keys[index] for index in missing):  # one order for all: nobody waits in a circle
+            locks.enter_context(lock)
         missing = look(missing)
 
         def keep(position: int, trained: Trained) -> None:

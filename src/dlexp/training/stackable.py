@@ -30,6 +30,7 @@ def stack_key(recipe: Recipe, dataset: Dataset) -> str:
     values = {**recipe.identity(), "elementwise": is_elementwise(recipe)}
     for free in ("seed", "optimizer", "scheduler"):
         del values[free]
+    values["model"].pop("initialization", None)  # decides where the weights start, not what is computed with them
     return canonical_json([values, dataset.input_shape, dataset.n_classes, len(dataset.train)])
 
 

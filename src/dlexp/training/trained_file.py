@@ -34,7 +34,7 @@ def save_trained(path: Path, trained: Trained) -> None:
         "history": json.dumps(trained.history),
         "sha256": _sha256(tensors),
     }
-    with replacing(path) as temporary:
+    with replacing(path, durable=False) as temporary:  # a torn file is found by its checksum, and trained again
         save_file(tensors, temporary, metadata=header)
 
 
