@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,52 +16,9 @@ DLEXP = str(Path(sys.executable).with_name("dlexp"))
 SMOKE = ("run", "exercise=resnet_layer_deletion", "scale=smoke", "threads=1")
 
 
-def dlexp(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([DLEXP, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-
-
-def answer_of(folder: Path) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads((folder / "answer.json").read_text())
-    return answer
-
-
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    folder = tmp_path_factory.mktemp("smoke")
-    return folder, dlexp(folder, *SMOKE, "hydra.run.dir=first")
-
-
-def test_a_run_leaves_its_answer(smoke: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    folder, done = smoke
-    assert done.returncode == 0, done.stderr
-    first = folder / "first"
-    answer = answer_of(first)
-    assert list(answer) == ["exercise", "scale", "seeds", "claims", "metrics", "figures", "tables"]
-    assert (answer["exercise"], answer["scale"], answer["seeds"]) == ("resnet_layer_deletion", "smoke", [0, 1])
-    for file in (*answer["figures"], *answer["tables"], "answer.md", "config.yaml", "run.log"):
-        assert (first / file).stat().st_size > 0
-    assert "answer  first/answer.md" in done.stdout
-    assert "open    dlexp ui" in done.stdout
-    text = (first / "answer.md").read_text()
-    for claim in answer["claims"]:
-        assert claim["name"] in done.stdout
-        assert f"`{claim['name']}`: {claim['statement']}" in text
-
-
-def test_verdicts_follow_from_effect_interval_and_rule(smoke: tuple[Path, Any]) -> None:
-    for claim in answer_of(smoke[0] / "first")["claims"]:
-        side, margin = claim["rule"].split("interval lies ")[1].split()[:2]
-        inside = claim["low"] > float(margin) if side == "above" else claim["high"] < float(margin)
-        outside = claim["high"] < float(margin) if side == "above" else claim["low"] > float(margin)
-        assert claim["low"] <= claim["effect"] <= claim["high"]
-        expected = "supported" if inside else "refuted" if outside else "inconclusive"
-        assert claim["verdict"] == expected, claim["name"]
-
-
-def test_claims_agree_with_the_tables(smoke: tuple[Path, Any]) -> None:
-    first = smoke[0] / "first"
-    claims = {claim["name"]: claim["effect"] for claim in answer_of(first)["claims"]}
-    blocks = json.loads((first / "tables" / "single_deletions.json").read_text())
+def test_claims_agree_with_the_tables(smoke) -> None:
+    claims = {claim["name"]: claim["effect"] for claim in smoke.answer["claims"]}
+    blocks = smoke.table("single_deletions")
     assert [row["block"] for row in blocks] == ["layer1.0", "layer2.0", "layer3.0"]  # depth 8
     identity = [row["residual drop"] for row in blocks if row["identity"]]
     changing = [row["residual drop"] for row in blocks if not row["identity"]]
@@ -71,21 +27,20 @@ def test_claims_agree_with_the_tables(smoke: tuple[Path, Any]) -> None:
     assert claims["shape_changing_blocks_matter_more"] == pytest.approx(difference)
     gap = sum(row["plain drop"] - row["residual drop"] for row in blocks) / 3
     assert claims["plain_net_collapses"] == pytest.approx(gap)
-    curve = json.loads((first / "tables" / "several_deletions.json").read_text())
+    curve = smoke.table("several_deletions")
     assert [row["deleted"] for row in curve] == [0, 1, 2, 3] * 4
     ends = {row["nets and choice"]: row["accuracy"] for row in curve if row["deleted"] == 3}
     assert ends["residual, random"] == pytest.approx(ends["residual, greedy"])  # all blocks gone, either way
 
 
-def test_the_run_is_recorded(smoke: tuple[Path, Any]) -> None:
+def test_the_run_is_recorded(smoke) -> None:
     from mlflow import MlflowClient
 
-    folder = smoke[0]
-    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{smoke.folder.parent / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("resnet_layer_deletion")
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])[:1]
-    answer = answer_of(folder / "first")
+    answer = smoke.answer
     assert run.info.status == "FINISHED"
     assert run.data.params["model.depth"] == "8"
     assert run.data.metrics["accuracy_residual"] == pytest.approx(answer["metrics"]["accuracy_residual"])
@@ -95,19 +50,14 @@ def test_the_run_is_recorded(smoke: tuple[Path, Any]) -> None:
     assert {"answer.md", "answer.json", "config.yaml", "figures", "tables", "run.log"} <= kept
 
 
-def test_the_same_command_gives_the_same_bytes(smoke: tuple[Path, Any]) -> None:
-    # The first run trained and kept its nets; the second reads them, the third trains again.
-    folder = smoke[0]
-    for name, word in (("second", "seeds=2"), ("third", "store.dir=null")):
-        done = dlexp(folder, *SMOKE, f"hydra.run.dir={name}", word)
-        assert done.returncode == 0, done.stderr
-        for file in ("answer.json", "tables/single_deletions.csv", "figures/single_deletions.png"):
-            assert (folder / name / file).read_bytes() == (folder / "first" / file).read_bytes()
+def test_the_same_command_gives_the_same_files(smoke) -> None:
+    for file in ("answer.json", "tables/single_deletions.csv", "figures/single_deletions.png"):
+        assert (smoke.folder.parent / "again" / file).read_bytes() == (smoke.folder / file).read_bytes()
 
 
-def test_a_killed_run_goes_on_in_the_middle_of_a_net(tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_in_the_middle_of_a_net(dlexp_cli, tmp_path: Path) -> None:
     words = (*SMOKE, "seeds=1", "params.plain_control=false", "trainer.epochs=30", "dataset.train_size=400")
-    whole = dlexp(tmp_path, *words, "store.dir=null", "hydra.run.dir=whole")
+    whole = dlexp_cli(tmp_path, *words, "store.dir=null", "hydra.run.dir=whole")
     assert whole.returncode == 0, whole.stderr
     words = (*words, "trainer.checkpoint_every=1")
     killed = subprocess.Popen([DLEXP, *words, "hydra.run.dir=killed"], cwd=tmp_path, stderr=subprocess.DEVNULL)
@@ -118,23 +68,22 @@ def test_a_killed_run_goes_on_in_the_middle_of_a_net(tmp_path: Path) -> None:
     killed.kill()
     killed.wait()
     assert not (tmp_path / "killed" / "answer.json").exists()
-    again = dlexp(tmp_path, *words, "hydra.run.dir=again")
+    again = dlexp_cli(tmp_path, *words, "hydra.run.dir=again")
     assert again.returncode == 0, again.stderr
     assert re.search(r"seed 0 goes on after epoch \d+ of 30", (tmp_path / "again" / "run.log").read_text())
     assert (tmp_path / "again" / "answer.json").read_bytes() == (tmp_path / "whole" / "answer.json").read_bytes()
     assert list(checkpoints.iterdir()) == []  # the net is kept now
 
 
-def test_an_answer_is_never_written_over(smoke: tuple[Path, Any]) -> None:
-    folder = smoke[0]
-    before = (folder / "first" / "answer.json").read_bytes()
-    done = dlexp(folder, *SMOKE, "hydra.run.dir=first", "seed=3")
+def test_an_answer_is_never_written_over(smoke, dlexp_cli) -> None:
+    before = (smoke.folder / "answer.json").read_bytes()
+    done = dlexp_cli(smoke.folder.parent, *SMOKE, "hydra.run.dir=first", "seed=3")
     assert done.returncode == 2
     assert "already holds an answer; choose another folder or remove it" in done.stderr
-    assert (folder / "first" / "answer.json").read_bytes() == before
+    assert (smoke.folder / "answer.json").read_bytes() == before
 
 
-def test_a_planted_dispensable_block_is_found_in_a_given_checkpoint(tmp_path: Path) -> None:
+def test_a_planted_dispensable_block_is_found_in_a_given_checkpoint(dlexp_cli, tmp_path: Path) -> None:
     # layer2.0's branch ends in a BatchNorm that gives 0: deleting it cannot change anything.
     torch.manual_seed(0)
     net = cifar_resnet((1, 8, 8), 10, depth=8)
@@ -143,7 +92,7 @@ def test_a_planted_dispensable_block_is_found_in_a_given_checkpoint(tmp_path: Pa
     published = {f"module.{name}".replace(".fc.", ".linear."): value for name, value in net.state_dict().items()}
     torch.save({"state_dict": published}, tmp_path / "published.th")
     words = ("model.weights=published.th", "params.plain_control=false", "hydra.run.dir=given", "store.dir=null")
-    done = dlexp(tmp_path, *SMOKE, *words)
+    done = dlexp_cli(tmp_path, *SMOKE, *words)
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "given" / "tables" / "single_deletions.json").read_text())
     planted = next(row for row in rows if row["block"] == "layer2.0")
@@ -164,9 +113,9 @@ def test_a_planted_dispensable_block_is_found_in_a_given_checkpoint(tmp_path: Pa
         (["params.margin=1.5"], "error: params.margin=1.5: input should be less than 1"),
     ],
 )
-def test_bad_input_is_refused_before_anything_runs(tmp_path: Path, words: list[str], message: str) -> None:
-    done = dlexp(tmp_path, *SMOKE, *words)
-    assert done.returncode == 2
-    assert done.stderr.startswith(message), done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_bad_input_is_refused_before_anything_runs(dlexp_here, tmp_path: Path, words: list[str], message: str) -> None:
+    code, said = dlexp_here([*SMOKE[1:], *words])
+    assert code == 2
+    assert said.startswith(message), said
+    assert len(said.strip().splitlines()) == 1
     assert not (tmp_path / "mlartifacts").exists()
