@@ -5,10 +5,15 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import deletion, overhead, training
+from bench import deletion, grid, overhead, training
 from bench.compare import Comparison
 
-BENCHMARKS = {"overhead": overhead.compare, "training": training.compare, "deletion": deletion.compare}
+BENCHMARKS = {
+    "overhead": overhead.compare,
+    "training": training.compare,
+    "deletion": deletion.compare,
+    "grid": grid.compare,
+}
 
 
 def main(names: list[str]) -> None:
