@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlexp.catalogue import store_table, values_of
+from dlexp.catalogue import shorten, store_table, values_of
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,8 @@ def test_ranges_in_words(annotation: str, words: str) -> None:
 
 def test_no_store_yet(tmp_path: object) -> None:
     assert store_table(f"{tmp_path}/none", clear=False) == f"nothing is kept: there is no {tmp_path}/none"
+
+
+def test_long_defaults_leave_room_for_the_comment() -> None:
+    assert shorten("[1, 2]", 6) == "[1, 2]"
+    assert shorten("[0.01, 0.02, 0.04]", 12) == "[0.01, 0 ..."

@@ -70,9 +70,14 @@ def store_table(folder: str, clear: bool) -> str:
 def _parameters(exercise: Exercise) -> list[tuple[str, ...]]:
     comments = registry.parameter_comments(exercise)
     return [
-        (name, json.dumps(exercise.parameters.get(name)), values_of(annotation), comment)
+        (name, shorten(json.dumps(exercise.parameters.get(name)), 34), shorten(values_of(annotation), 34), comment)
         for name, (annotation, comment) in comments.items()
     ]
+
+
+def shorten(text: str, width: int) -> str:
+    """`text` in at most `width` characters: a long default must not leave its comment without room."""
+    return text if len(text) <= width else f"{text[: width - 4]} ..."
 
 
 def values_of(annotation: str) -> str:

@@ -5,7 +5,7 @@ The tuning runs have seeds of their own: what was tuned on is not what is report
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
@@ -46,6 +46,7 @@ class Tuned:
     rate: float
     tuning: Mapping[float, Score]  # mean validation score at each rate of the grid
     trained: list[Trained]
+    trials: Mapping[float, list[Score]] = field(default_factory=dict)  # validation scores of the tuning runs, by rate
 
     @property
     def at_edge(self) -> bool:
@@ -65,24 +66,21 @@ def tune_and_train(
     Raises:
         InputError: the dataset has no validation split to tune on.
     """
-    validation = lab.dataset.val
-    if validation is None:
-        raise InputError("dataset.val_fraction=0: learning rates are tuned on validation samples; keep some, e.g. 0.1")
+    validation = validation_split(lab)
     tuning_seeds = [TUNING_SEEDS + seed for seed in lab.seeds[:tuning_repetitions]]
-    trials = {
-        f"{each.name}@{rate:g}/{seed}": recipe_at(lab, each, rate, seed)
+    recipes = {
+        f"{each.name}@{rate}/{seed}": recipe_at(lab, each, rate, seed)
         for each in contenders
         for rate in rates
         for seed in tuning_seeds
     }
-    tried = lab.train(trials, "tuning", curves=False)
+    tried = lab.train(recipes, "tuning", curves=False)
     scores = dict(zip(tried, scores_of(lab, list(tried.values()), validation), strict=True))
-    grids = {
-        each.name: {
-            rate: mean_score([scores[f"{each.name}@{rate:g}/{seed}"] for seed in tuning_seeds]) for rate in rates
-        }
+    trials = {
+        each.name: {rate: [scores[f"{each.name}@{rate}/{seed}"] for seed in tuning_seeds] for rate in rates}
         for each in contenders
     }
+    grids = {name: {rate: mean_score(runs) for rate, runs in of_rate.items()} for name, of_rate in trials.items()}
     chosen = {name: best_rate(grid) for name, grid in grids.items()}
     final = lab.train(
         {
@@ -93,8 +91,20 @@ def tune_and_train(
         "comparing",
     )
     return [
-        Tuned(name, chosen[name], grid, [final[f"{name}/{seed}"] for seed in lab.seeds]) for name, grid in grids.items()
+        Tuned(name, chosen[name], grid, [final[f"{name}/{seed}"] for seed in lab.seeds], trials[name])
+        for name, grid in grids.items()
     ]
+
+
+def validation_split(lab: Lab) -> Split:
+    """The samples that rates are chosen on; an exercise's `check` calls this too, before anything is trained.
+
+    Raises:
+        InputError: the dataset keeps none.
+    """
+    if lab.dataset.val is None:
+        raise InputError("dataset.val_fraction=0: learning rates are tuned on validation samples; keep some, e.g. 0.1")
+    return lab.dataset.val
 
 
 def recipe_at(lab: Lab, contender: Contender, rate: float, seed: int) -> Recipe:

@@ -4,6 +4,7 @@ import math
 from typing import Annotated
 
 from pydantic import Field
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -49,8 +50,8 @@ class SpectralCooldown(LRScheduler):
         self.offset = curvature_decay / (sharpness * end)  # tau, in steps
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[float]:  # type: ignore[override]
-        """The rate of each parameter group at the coming step: a closed form of the steps done, hence exact to resume."""
+    def get_lr(self) -> list[float | Tensor]:
+        """The rate of each parameter group at the coming step: a closed form of the steps done, exact to resume."""
         factor = self.factor(self.last_epoch)
         return [base * factor for base in self.base_lrs]
 
