@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlexp.catalogue import shorten, store_table, values_of
+from dlexp.catalogue import store_table, values_of
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,9 @@ from dlexp.catalogue import shorten, store_table, values_of
     [
         ("Annotated[float, Field(gt=0, lt=1)]", "float > 0, < 1"),
         ("Annotated[int, Field(ge=1, le=10000)]", "int >= 1, <= 10000"),
-        ("Annotated[int, Field(ge=1)] | None", "int >= 1"),
+        ("Annotated[int, Field(ge=1)] | None", "int >= 1 | None"),
+        ("list[Annotated[int, Field(ge=1)]]", "list[int >= 1]"),
+        ("Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2)]", "list[float > 0]"),
         ("bool", "bool"),
         ("Literal['a', 'b']", "Literal['a', 'b']"),
     ],
@@ -21,8 +23,3 @@ def test_ranges_in_words(annotation: str, words: str) -> None:
 
 def test_no_store_yet(tmp_path: object) -> None:
     assert store_table(f"{tmp_path}/none", clear=False) == f"nothing is kept: there is no {tmp_path}/none"
-
-
-def test_long_defaults_leave_room_for_the_comment() -> None:
-    assert shorten("[1, 2]", 6) == "[1, 2]"
-    assert shorten("[0.01, 0.02, 0.04]", 12) == "[0.01, 0 ..."

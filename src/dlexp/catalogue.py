@@ -44,7 +44,7 @@ def describe(slug: str) -> str:
         f"Statement\n{_wrap(exercise.statement['en'])}",
         f"Command\n  dlexp run exercise={slug}",
         f"Groups (dataset=NAME, model=NAME, ...)\n{_columns(list(exercise.groups.items()))}",
-        f"Parameters (params.NAME=VALUE)\n{_columns(_parameters(exercise))}",
+        f"Parameters (params.NAME=VALUE)\n{_parameters(exercise)}",
         f"Scales (scale=NAME)\n{_scales(exercise)}",
         "References\n" + "\n".join(_wrap(f"- {reference}", hanging=4) for reference in exercise.references),
     ]
@@ -67,24 +67,24 @@ def store_table(folder: str, clear: bool) -> str:
     return "\n".join([_columns(rows), f"{len(nets)} nets, {size / 1e6:.1f} MB in {root}"]).strip("\n")
 
 
-def _parameters(exercise: Exercise) -> list[tuple[str, ...]]:
-    comments = registry.parameter_comments(exercise)
-    return [
-        (name, shorten(json.dumps(exercise.parameters.get(name)), 34), shorten(values_of(annotation), 34), comment)
-        for name, (annotation, comment) in comments.items()
-    ]
-
-
-def shorten(text: str, width: int) -> str:
-    """`text` in at most `width` characters: a long default must not leave its comment without room."""
-    return text if len(text) <= width else f"{text[: width - 4]} ..."
+def _parameters(exercise: Exercise) -> str:
+    """Two lines a parameter: name, default and type; then what it means."""
+    lines = []
+    for name, (annotation, comment) in registry.parameter_comments(exercise).items():
+        default = json.dumps(exercise.parameters.get(name), ensure_ascii=False)
+        lines.append(_wrap(f"{name}={default}  ({values_of(annotation)})", hanging=6))
+        if comment:
+            lines.append(textwrap.indent(_wrap(comment), "    "))
+    return "\n".join(lines) or "  none"
 
 
 def values_of(annotation: str) -> str:
-    """A parameter's type and range in words: 'Annotated[float, Field(gt=0, lt=1)]' -> 'float > 0, < 1'."""
-    kind = annotation.removeprefix("Annotated[").split(",")[0] if annotation.startswith("Annotated[") else annotation
-    limits = [f"{SIGNS[sign]} {limit}" for sign, limit in re.findall(r"\b(gt|ge|lt|le)=([^,)]+)", annotation)]
-    return f"{kind} {', '.join(limits)}".strip()
+    """A parameter's type and range in words: 'list[Annotated[float, Field(gt=0, lt=1)]]' -> 'list[float > 0, < 1]'."""
+    innermost = re.compile(r"Annotated\[((?:[^\[\]]|\[[^\[\]]*\])*?), Field\(([^()]*)\)\]")
+    while found := innermost.search(annotation):
+        limits = [f"{SIGNS[sign]} {limit}" for sign, limit in re.findall(r"\b(gt|ge|lt|le)=([^,)]+)", found[2])]
+        annotation = annotation.replace(found[0], f"{found[1]} {', '.join(limits)}".strip())
+    return annotation
 
 
 def _scales(exercise: Exercise) -> str:
