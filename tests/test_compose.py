@@ -86,7 +86,8 @@ def test_every_exercise_composes_at_every_scale_and_fits_its_schema(slug: str, s
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     settings = build_params(Settings, {key: plain[key] for key in Settings.__dataclass_fields__}, where="")
-    assert (settings.scale, settings.seeds) == (scale, 2 if scale == "smoke" else 5)
+    assert settings.scale == scale
+    assert settings.seeds == 2 if scale == "smoke" else settings.seeds >= 5
     build_params(registry.load(registry.find(slug)).Params, plain["params"])
     if plain["trainer"]:
         build_params(Trainer, plain["trainer"], "trainer")

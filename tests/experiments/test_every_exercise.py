@@ -43,6 +43,6 @@ def test_every_scale_composes_to_valid_parameters(slug: str, scale: str) -> None
 @pytest.mark.parametrize("slug", SLUGS)
 def test_statements_and_references_are_whole(slug: str) -> None:
     exercise = registry.find(slug)
-    assert all(len(text) > 60 for text in exercise.statement.values())
+    assert all(len(text) > 30 for text in exercise.statement.values())
     assert exercise.statement["pt"] != exercise.statement["en"]
     assert all(len(reference) > 20 for reference in exercise.references)
