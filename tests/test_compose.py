@@ -69,25 +69,3 @@ def test_hints() -> None:
     assert nearest("xyz", ["b", "a"]) == "choose from: a, b"
     assert nearest("xyz", [str(n) for n in range(20)]).endswith(", ... (20 in all)")
     assert nearest("x", []) == "there is nothing to choose from"
-
-
-@pytest.mark.parametrize("scale", ["smoke", "default", "paper"])
-@pytest.mark.parametrize("slug", list(registry.exercises()))
-def test_every_exercise_composes_at_every_scale_and_fits_its_schema(slug: str, scale: str) -> None:
-    from hydra import compose, initialize_config_module
-    from omegaconf import OmegaConf
-
-    from dlexp.schema import build_params
-    from dlexp.settings import Settings
-    from dlexp.training.recipe import Trainer
-
-    with initialize_config_module("dlexp.conf", version_base="1.3"):
-        config = compose("config", overrides=expand_scale([f"exercise={slug}", f"scale={scale}"]))
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    settings = build_params(Settings, {key: plain[key] for key in Settings.__dataclass_fields__}, where="")
-    assert settings.scale == scale
-    assert settings.seeds == 2 if scale == "smoke" else settings.seeds >= 5
-    build_params(registry.load(registry.find(slug)).Params, plain["params"])
-    if plain["trainer"]:
-        build_params(Trainer, plain["trainer"], "trainer")

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
 from dlexp import registry
 from dlexp.compose import expand_scale, register_resolvers
 from dlexp.schema import build_params
 from dlexp.settings import read_settings
+from dlexp.training.recipe import Trainer
 
 HERE = Path(__file__).parent
 SLUGS = list(registry.exercises())
@@ -31,13 +33,14 @@ def test_every_scale_composes_to_valid_parameters(slug: str, scale: str) -> None
     GlobalHydra.instance().clear()
     with initialize_config_module("dlexp.conf", version_base="1.3"):
         config = compose("config", overrides=expand_scale([f"exercise={slug}", f"scale={scale}"]))
-    from omegaconf import OmegaConf
-
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     settings = read_settings(plain)  # type: ignore[arg-type]
     assert settings.scale == scale
+    assert settings.seeds == 2 if scale == "smoke" else settings.seeds >= 5
     build_params(registry.load(exercise).Params, plain["params"])
+    if plain.get("trainer"):
+        build_params(Trainer, plain["trainer"], "trainer")
 
 
 @pytest.mark.parametrize("slug", SLUGS)
