@@ -196,6 +196,9 @@ def landscape(lab: Lab, space: Space, grid: Sequence[Configuration], every: Mapp
     ]
     lab.answer.table("space", rows, "Mean validation accuracy at each optimizer and learning rate")
     lab.answer.metric("repeatability", repeatability(every))
+    for name, of_rates in series.items():
+        best = max(range(len(rates)), key=lambda index: of_rates[index].mean)
+        lab.answer.metric(f"best_rate/{name}", rates[best])
 
 
 def repeatability(every: Mapping[int, Measured]) -> float:
@@ -346,6 +349,8 @@ def discussion(lab: Lab, params: Params, n_grid: int) -> None:
     beaten = [
         name for name in STRATEGIES if name != "random" and claims[f"{name}_beats_random_search"].verdict == "supported"
     ]
+    best_rates = {name: value for name, value in answer.metrics.items() if name.startswith("best_rate/")}
+    rates = ", ".join(f"{value:.2g} with {name.partition('/')[2]}" for name, value in best_rates.items())
     lines = [
         f"**Exploring.** {params.budget} trainings stand against {n_grid} of the full grid, whose best by validation "
         f"has a test accuracy of {answer.metrics['best_of_full_grid']:.3f}. "
@@ -372,8 +377,8 @@ def discussion(lab: Lab, params: Params, n_grid: int) -> None:
         )
     if claims["interactions_matter"].verdict == "supported":
         lines.append(
-            "The linear surrogate falls behind because the effect of one axis depends on another: the learning rate "
-            "that is best for SGD makes Adam diverge. A model of X must be able to express such products."
+            "The linear surrogate falls behind because the effect of one axis depends on another: the best learning "
+            f"rate of the grid is {rates}. A model of X must be able to express such products."
         )
     between = {name.partition("/")[2]: value for name, value in answer.metrics.items() if name.startswith("R2_between")}
     best = max(between, key=lambda name: between[name])
