@@ -62,13 +62,13 @@ def class_means(axes: "Axes", means: Matrix, classes: Sequence[str], label: str 
     axes.scatter([], [], s=80, marker="o", label=label, **hollow)
 
 
-def write_name(axes: "Axes", at: Matrix, name: str) -> None:
-    """A name beside a point, legible on any background."""
+def write_name(axes: "Axes", at: Matrix, name: str, size: float = 9) -> None:
+    """A name beside a point, legible on any background; `size` in points."""
     from matplotlib.patheffects import withStroke
 
     outline = [withStroke(linewidth=2.5, foreground="white")]
-    place: dict[str, Any] = {"textcoords": "offset points", "xytext": (7, 5), "zorder": 7}
-    axes.annotate(name, (at[0], at[1]), fontsize=9, fontweight="bold", path_effects=outline, **place)
+    place: dict[str, Any] = {"textcoords": "offset points", "xytext": (0.8 * size, 0.55 * size), "zorder": 7}
+    axes.annotate(name, (at[0], at[1]), fontsize=size, fontweight="bold", path_effects=outline, **place)
 
 
 def overall_mean(axes: "Axes", mean: Matrix, label: str = "overall mean") -> None:
@@ -144,6 +144,8 @@ def scatter_matrix(x: Matrix, y: Labels, classes: Sequence[str], means: Matrix, 
                 samples(each, x[:, [j, i]], y, classes, size=5)
                 for c, mean in enumerate(means):
                     each.scatter(mean[j], mean[i], s=34, marker=look(c)["marker"], fc="white", ec="black", zorder=5)
+                    if len(classes) <= NAMED:
+                        write_name(each, mean[[j, i]], classes[c], size=7)
                 each.scatter(x[:, j].mean(), x[:, i].mean(), s=70, marker="*", fc="black", ec="white", zorder=6)
             if j == 0:
                 each.set_ylabel(names[i])
@@ -155,9 +157,11 @@ def scatter_matrix(x: Matrix, y: Labels, classes: Sequence[str], means: Matrix, 
 
 def key(made: "Figure", axes: "Axes") -> None:
     """The classes of `axes` above the whole figure, with the marks of the means."""
-    axes.scatter([], [], s=50, marker="o", fc="white", ec="black", label="class mean")
-    axes.scatter([], [], s=90, marker="*", fc="black", ec="white", label="overall mean")
-    shown = made.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=6, frameon=False)
+    if "class mean" not in axes.get_legend_handles_labels()[1]:
+        axes.scatter([], [], s=50, marker="o", fc="white", ec="black", label="class mean")
+        axes.scatter([], [], s=90, marker="*", fc="black", ec="white", label="overall mean")
+    columns = max(2, int(made.get_figwidth() / 1.6))
+    shown = made.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, frameon=False)
     for handle in shown.legend_handles:
         if handle is not None:
             handle.set_alpha(1)
@@ -188,11 +192,12 @@ def parallel_coordinates(x: Matrix, y: Labels, classes: Sequence[str], means: Ma
     for c, (each, name) in enumerate(zip(axes.flat, shown, strict=False)):
         own = x[drawn[y[drawn] == c]]
         segments = list(np.stack([np.broadcast_to(at, own.shape), own], axis=2))
-        each.add_collection(LineCollection(segments, colors="0.6", alpha=0.25, linewidths=0.5))
-        each.fill_between(at, *np.quantile(x[y == c], [0.25, 0.75], axis=0), color=COLOURS[4], alpha=0.5, linewidth=0)
+        each.add_collection(LineCollection(segments, colors="0.6", alpha=0.2, linewidths=0.5, zorder=1))
+        low, high = np.quantile(x[y == c], [0.25, 0.75], axis=0)
+        each.fill_between(at, low, high, color=COLOURS[4], alpha=0.6, linewidth=0, zorder=2)
         each.plot(at, x.mean(axis=0), color="black", linestyle="--", linewidth=1.2, label="overall mean")
         each.plot(at, means[c], color=COLOURS[1], linewidth=2, label="class mean")
-        each.fill_between([], [], [], color=COLOURS[4], alpha=0.5, label="middle half of the class")
+        each.fill_between([], [], [], color=COLOURS[4], alpha=0.6, label="middle half of the class")
         each.set_title(f"class {name}", fontsize=9)
         each.autoscale_view()
         step = -(-m // 10)  # about ten names, whatever the number of columns
