@@ -150,10 +150,13 @@ def test_a_loss_of_ones_own_takes_the_place_of_the_proposal(tmp_path: Path, dlex
         ),
         (["trainer.epochs=0"], "trainer.epochs=0: there is nothing to compare; train for one epoch or more"),
         (["params.noise_levels=[0.2,0.4]"], "params.noise_levels=[0.2, 0.4]: must start with 0, labels without noise"),
-        (["params.noise_levels=[0,0.4,0.2]"], "params.noise_levels=[0, 0.4, 0.2]: must increase from one to the next"),
+        (
+            ["params.noise_levels=[0,0.4,0.2]"],
+            "params.noise_levels=[0.0, 0.4, 0.2]: must increase from one to the next",
+        ),
         (
             ["params.noise_levels=[0,0.95]"],
-            "params.noise_levels=[0, 0.95]: with 10 classes must stay below 0.9, where labels say nothing",
+            "params.noise_levels=[0.0, 0.95]: with 10 classes must stay below 0.9, where labels say nothing",
         ),
         (["params.rivals=[gce]"], "params.rivals=['gce']: cross_entropy, the standard, must be among them"),
         (
