@@ -91,7 +91,9 @@ def test_every_activation_is_its_formula_between_the_layers(activation):
         "critical": critical(x),
     }[activation]
     net = build("mlp", activation=activation)
-    torch.testing.assert_close(net.net.layer1.activation(x), formula)
+    # The moments in `critical` come from a quadrature whose error at the kink of the slope is of order 1e-5.
+    tolerance = {"rtol": 1e-4, "atol": 1e-5} if activation == "critical" else {}
+    torch.testing.assert_close(net.net.layer1.activation(x), formula, **tolerance)
 
 
 def test_weights_are_loaded_by_their_path(tmp_path):
