@@ -88,8 +88,8 @@ READINGS = {  # of claims that ask more than "is it better than random?"
         "k-center guards against the worst case, so its first samples go to outliers; its gain depends on k (table)."
     ),
     ("leverage_beats_random", "refuted"): (
-        "Leverage favours samples that are extreme in some direction. It is made for least squares, with weights that undo "
-        "this bias; classifiers that learn from the k samples as they are have no such weights."
+        "Leverage favours samples that are extreme in some direction. It is made for least squares, with weights that "
+        "undo this bias; classifiers that learn from the k samples as they are have no such weights."
     ),
     ("coverage_predicts_accuracy", "supported"): (
         "Which stand-in to optimise? Across selectors, being near to all samples on average goes with accuracy, being "
