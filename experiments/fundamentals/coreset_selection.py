@@ -27,6 +27,7 @@ from dlexp.progress import progress
 from dlexp.schema import locate
 from dlexp.stats import mean_interval, paired_interval
 from dlexp.tabular.facility_location import CLIENTS, EXACT_ROWS
+from dlexp.tabular.fair_diverse import LARGEST
 from dlexp.tabular.herding import FEATURES
 from dlexp.tabular.selection import BASELINES, SELECTORS, Entrants, take_part
 from dlexp.tabular.selection_cost import Cost, Task, cost_rows, measure_costs
@@ -63,6 +64,7 @@ PREDICTS = 0.30  # difference of two rank correlations that would change which m
 MEMORY_MB = 2000  # what a selection from a million rows may take
 
 GIVEN, RARE = "as given", "rare classes"
+SWAPPING = ("diverse", "fair_diverse", "fair_spread")  # hold the distances of a core-set to the chosen
 SHOWN = ("random", "k_center", "facility_location", "diverse", "fair_diverse", "class_facility_location")
 TWO_AIMS = ("facility_location", "k_center")  # on average, and at worst
 READINGS = {  # of claims that ask more than "is it better than random?"
@@ -142,11 +144,17 @@ def check(lab: Lab, params: Params) -> None:
     if params.time_k > min(params.sizes):
         raise InputError(f"params.time_k={params.time_k}: is more than {min(params.sizes)} of params.sizes; lower it")
     for condition, pool in pools(lab, params, lab.seeds[0], 0).items():
-        smallest = subset_sizes(params.fractions, len(pool.y))[0]
+        smallest, *_, largest = subset_sizes(params.fractions, len(pool.y))
         if smallest < data.n_classes:
             raise InputError(
                 f"params.fractions={params.fractions}: {percent(params.fractions[0])} of {len(pool.y)} samples"
                 f" ({condition}) are {smallest}, fewer than the {data.n_classes} classes; raise the first"
+            )
+        swapping = [name for name in SWAPPING if name in params.label_free + params.label_aware]
+        if swapping and largest * min(len(pool.y), largest**2) > LARGEST:
+            raise InputError(
+                f"params.fractions={params.fractions}: for k = {largest} of {len(pool.y)} samples {swapping[0]} would"
+                f" hold more than {LARGEST} distances; lower the last, or leave out {', '.join(swapping)}"
             )
 
 

@@ -126,25 +126,32 @@ def sum_nearest(to_chosen: Distances, between: Distances, leaves: int) -> Distan
 
 def swap_search(x: Rows, groups: NDArray[np.integer[Any]], start: Indices, measure: Measure) -> Indices:
     """From `start`, swap a chosen row for the best other one of its group until no swap raises the measure."""
-    chosen = start.copy()
+    order = np.argsort(groups, kind="stable")  # each group a slice, so that looking at one copies nothing
+    x, groups = x[order], groups[order]
+    chosen = np.argsort(order)[start]
     to_chosen = np.sqrt(squared_distances(x, x[chosen]))  # (core-set, k)
     to_chosen[chosen, np.arange(len(chosen))] = 0
-    members = {group: np.flatnonzero(groups == group) for group in np.unique(groups[chosen])}
+    taken = np.zeros(len(x), bool)
+    taken[chosen] = True
+    ends = {group: slice(*np.searchsorted(groups, [group, group + 1])) for group in np.unique(groups)}
     improved = True
     while improved:
         improved = False
         for place in range(len(chosen)):
-            candidates = members[groups[chosen[place]]]
-            values = measure(to_chosen[candidates], to_chosen[chosen], place)
-            now = float(values[np.searchsorted(candidates, chosen[place])])
-            values[np.isin(candidates, chosen)] = -np.inf
+            within = ends[groups[chosen[place]]]
+            values = measure(to_chosen[within], to_chosen[chosen], place)
+            now = float(values[chosen[place] - within.start])
+            values[taken[within]] = -np.inf
             best = int(values.argmax())
             if values[best] > now * (1 + IMPROVEMENT):
-                chosen[place] = candidates[best]
+                taken[chosen[place]] = False
+                chosen[place] = within.start + best
+                taken[chosen[place]] = True
                 to_chosen[:, place] = np.sqrt(squared_distances(x, x[chosen[place]][None])[:, 0])
                 to_chosen[chosen[place], place] = 0
                 improved = True
-    return chosen
+    found: Indices = order[chosen]
+    return found
 
 
 def _best_pair(x: Rows, groups: NDArray[np.integer[Any]], kept: Indices, quotas: Indices) -> Indices:
