@@ -477,13 +477,14 @@ def discussion(lab: Lab, cells: list[Cell], asked: Cell, results: dict[Key, Resu
             f"{memory_text(first.memory.total)}. The prediction needs n and k only, so nothing of them was allocated."
         )
     line = line_of(grid, max(cell.k for cell in grid))
-    gain = paired_interval(grid[line[-1]].test, grid[line[0]].test)
-    lines.append(
-        f"**What depth buys.** With k = {line[0].k}, going from n = {line[0].n} to n = {line[-1].n} multiplies the "
-        f"parameters by {line[-1].parameters / line[0].parameters:,.0f} and changes the accuracy by {gain}. All that "
-        "the net knows of $x$ are the k numbers $W_1 x$: later layers may bend this picture in k dimensions, but "
-        "cannot bring back what the projection left out."
-    )
+    if len(line) > 1:
+        gain = paired_interval(grid[line[-1]].test, grid[line[0]].test)
+        lines.append(
+            f"**What depth buys.** With k = {line[0].k}, going from n = {line[0].n} to n = {line[-1].n} multiplies the "
+            f"parameters by {line[-1].parameters / line[0].parameters:,.0f} and changes the accuracy by {gain}. All "
+            "that the net knows of $x$ are the k numbers $W_1 x$: later layers may bend this picture in k dimensions, "
+            "but cannot bring back what the projection left out."
+        )
     if "depth_adds_nothing_to_one_neuron" in verdicts:
         lines.append(
             r"**One neuron per layer.** With k = 1 every layer is $\phi(w h + b)$ of one number, so with a monotone "
