@@ -41,8 +41,9 @@ from dlexp.data import Dataset
 from dlexp.data.randomization import gaussian_pixels, random_labels, random_pixels, shuffled_pixels
 from dlexp.errors import InputError
 from dlexp.lab import Lab
+from dlexp.models.layers import layer_names
 from dlexp.plots import bars, figure, legend, points
-from dlexp.probes.rewinding import Rewinding, layer_names, measure_rewinding
+from dlexp.probes.rewinding import Rewinding, measure_rewinding
 from dlexp.stats import Interval, mean_interval, paired_interval
 from dlexp.training.recipe import Recipe
 

@@ -14,13 +14,12 @@ from dlexp.models import state_hash
 from dlexp.models.cifar_resnet import cifar_resnet
 from dlexp.models.cnn import cnn
 from dlexp.models.inputs import Normalized
+from dlexp.models.layers import layer_names, layer_tensors
 from dlexp.models.mlp import mlp
 from dlexp.models.torchvision_classifier import classifier
 from dlexp.probes.rewinding import (
     fitted,
     fitted_when_rewound,
-    layer_names,
-    layer_tensors,
     measure_rewinding,
     rewound,
     share_forgotten,

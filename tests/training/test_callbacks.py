@@ -1,10 +1,17 @@
+import dataclasses
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from dlexp.data import Dataset
+from dlexp.errors import InputError
+from dlexp.store import Store
 from dlexp.training.callbacks import Callback, Evaluate, Snapshots, Training
 from dlexp.training.evaluate import accuracy
+from dlexp.training.recipe import Recipe
+from dlexp.training.replicas import plan_replicas, train_replicas
 from dlexp.training.single import train_one
 
 HOOKS = ("on_start", "on_epoch_start", "on_gradients", "on_step_end", "on_epoch_end", "on_end")
@@ -83,3 +90,31 @@ def test_a_callback_can_freeze_rewind_and_stop(dataset: Dataset, make_recipe) ->
     assert not second["net.fc.weight"].equal(initial["net.fc.weight"])
     assert trained.net.state_dict()["net.fc.weight"].equal(initial["net.fc.weight"])  # rewound
     assert len(trained.history) == 2  # stopped
+
+
+EVALUATE = {"_target_": "dlexp.training.callbacks.Evaluate", "splits": ["test"]}
+
+
+def test_a_recipe_brings_its_own_callbacks_in_every_way_of_training(dataset: Dataset, make_recipe) -> None:
+    recipes = [dataclasses.replace(make_recipe(epochs=2, seed=seed), callbacks=[EVALUATE]) for seed in (0, 1)]
+    for method in ("loop", "processes"):
+        for trained in train_replicas(recipes, dataset, method=method):
+            assert [set(row) for row in trained.history] == [{"epoch", "train_loss", "lr", "test_accuracy"}] * 2
+            assert trained.history[-1]["test_accuracy"] == accuracy(trained.net, dataset.test)
+
+
+def test_a_stack_has_no_hooks_to_call(dataset: Dataset, make_recipe) -> None:
+    recipes = [dataclasses.replace(make_recipe(seed=seed), callbacks=[EVALUATE]) for seed in range(8)]
+    assert plan_replicas(recipes, [dataset] * 8).stacked == (False,) * 8
+    with pytest.raises(InputError, match="they have callbacks of their own"):
+        train_replicas(recipes, dataset, method="stacked")
+
+
+def test_callbacks_are_part_of_what_a_net_is_kept_under(dataset: Dataset, make_recipe, tmp_path: Path) -> None:
+    plain = make_recipe()
+    keys = {
+        Store(tmp_path, 10**9).key(recipe, dataset.fingerprint)
+        for recipe in (plain, dataclasses.replace(plain, callbacks=[EVALUATE]))
+    }
+    assert len(keys) == 2
+    assert Recipe.from_dict(dataclasses.replace(plain, callbacks=[EVALUATE]).to_dict()).callbacks == [EVALUATE]

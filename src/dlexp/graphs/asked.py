@@ -17,7 +17,7 @@ from dlexp.graphs.operations import Value
 from dlexp.graphs.paths import Link, PathSum, statement_links, sum_over_paths
 
 if TYPE_CHECKING:
-    import sympy  # type: ignore[import-untyped]
+    import sympy
 
 
 @dataclass(frozen=True)

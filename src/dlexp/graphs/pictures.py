@@ -12,7 +12,7 @@ from dlexp.graphs.paths import PathSum, Route
 from dlexp.plots import COLOURS, LINES
 
 if TYPE_CHECKING:
-    import sympy  # type: ignore[import-untyped]
+    import sympy
     from matplotlib.figure import Figure
 
 LONGEST_TITLE, LONGEST_LABEL = 28, 22  # characters in a box and on an arrow

@@ -13,7 +13,7 @@ from dlexp.graphs.graph import CONSTANT, Graph
 from dlexp.graphs.operations import Value
 
 if TYPE_CHECKING:
-    import sympy  # type: ignore[import-untyped]
+    import sympy
 
 MAX_OPERATIONS = 2000  # of the unfolded formula, where a node counts as often as it is used
 MAX_DEGREE = 4096  # of the polynomials in it

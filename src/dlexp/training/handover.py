@@ -5,7 +5,6 @@ Files rather than shared memory, because /dev/shm is small in many containers.
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,14 +15,13 @@ from dlexp.data import Dataset
 
 
 def write_datasets(folder: Path, datasets: Sequence[Dataset]) -> None:
-    """Write what training needs of `datasets` (not val and test) into `folder`, which is the caller's own.
+    """Write `datasets` into `folder`, which is the caller's own.
 
     A tensor that several of them share (the same images under other labels) is written once.
     """
-    only_train = [replace(dataset, val=None, test=dataset.train) for dataset in datasets]
     with (folder / "datasets.pickle").open("wb") as file:
         pickler = _Pickler(file)
-        pickler.dump(only_train)
+        pickler.dump(list(datasets))
     torch.save(pickler.tensors, folder / "tensors.pt")
 
 

@@ -46,7 +46,9 @@ class Trainer:
 class Recipe:
     """The composed config groups of one training, and its seed.
 
-    `model`, `optimizer`, `scheduler`, `loss` and `augmentation` are config nodes: mappings with a `_target_`.
+    `model`, `optimizer`, `scheduler`, `loss` and `augmentation` are config nodes: mappings with a `_target_`. So is
+    each of the `callbacks`, which change this training (a freeze, a deficit until some epoch) or measure it; what they
+    add to the history is kept with the net.
     """
 
     model: dict[str, Any]
@@ -56,6 +58,7 @@ class Recipe:
     augmentation: dict[str, Any] | None
     trainer: Trainer
     seed: int
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Nested dicts, lists and scalars only: equal recipes give equal dicts, whatever their containers."""

@@ -62,6 +62,7 @@ def train_one(
         total_steps = recipe.trainer.epochs * steps_per_epoch(len(dataset.train), recipe.trainer.batch_size)
         augmentation = recipe.augmentation
         snapshots = Snapshots(recipe.trainer.snapshot_epochs)
+        own: list[Callback] = [instantiate(node, where="callbacks") for node in recipe.callbacks]
         history = fit(
             net,
             dataset,
@@ -71,7 +72,7 @@ def train_one(
             trainer=recipe.trainer,
             seed=recipe.seed,
             augment=None if augmentation is None else instantiate(augmentation, where="augmentation"),
-            callbacks=[snapshots, *callbacks],
+            callbacks=[snapshots, *own, *callbacks],
             checkpoint=checkpoint,
             identity=recipe.identity(),
         )

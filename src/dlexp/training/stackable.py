@@ -46,6 +46,8 @@ def why_not_stackable(recipe: Recipe, dataset: Dataset) -> str | None:
     trainer = recipe.trainer
     if recipe.augmentation or trainer.grad_clip or trainer.compile or trainer.precision == "bf16":
         return "they use augmentation, grad_clip, compile or bf16"
+    if recipe.callbacks:
+        return "they have callbacks of their own"
     if trainer.checkpoint_every:
         return "they write checkpoints"
     if not str(recipe.loss.get("_target_")).startswith(("torch.nn.", "dlexp.")):
