@@ -61,6 +61,7 @@ class Params:
     budget: Annotated[int, Field(ge=8, le=10_000)]  # trainings that each search strategy may spend
     round: Annotated[int, Field(ge=1)]  # trainings between two looks of a strategy that learns
     folds: Annotated[int, Field(ge=2, le=50)]  # parts of the grid for the prediction of unseen configurations
+    trees: Annotated[int, Field(ge=1, le=10_000)]  # of the random forest
 
 
 def space_of(lab: Lab, params: Params) -> Space:
@@ -104,7 +105,7 @@ def run(lab: Lab, params: Params) -> None:
     landscape(lab, space, grid, every)
     exploration(lab, params, found, every)
     unseen_configurations(lab, space, params, grid, every)
-    unseen_values(lab, space, grid, every)
+    unseen_values(lab, space, params, grid, every)
     discussion(lab, params, len(grid))
 
 
@@ -262,7 +263,7 @@ def unseen_configurations(
     by_name: dict[str, list[Quality]] = {}
     for seed in lab.seeds:
         folds = random_folds(len(grid), params.folds, seed)
-        for name, make in surrogates(seed).items():
+        for name, make in surrogates(seed, params.trees).items():
             by_name.setdefault(name, []).append(held_out_quality(make, x, every[seed].validation, folds))
     answer.section("Predicting configurations that were not tried")
     rows = []
@@ -298,7 +299,9 @@ def unseen_configurations(
     answer.claim(claim_below("the_predicted_best_is_good", statement, regret, SMALL_REGRET, "accuracy"))
 
 
-def unseen_values(lab: Lab, space: Space, grid: Sequence[Configuration], every: Mapping[int, Measured]) -> None:
+def unseen_values(
+    lab: Lab, space: Space, params: Params, grid: Sequence[Configuration], every: Mapping[int, Measured]
+) -> None:
     """All configurations with one value of an axis held out: can that value be predicted from the others?"""
     x, answer = space.encode(grid), lab.answer
     names = [name for name in surrogates(0) if name != CONTROL]
@@ -310,7 +313,7 @@ def unseen_values(lab: Lab, space: Space, grid: Sequence[Configuration], every: 
             per_value: dict[Any, list[float]] = {}
             for seed in lab.seeds:
                 for value, fold in value_folds(space, grid, axis):
-                    made = held_out_quality(surrogates(seed)[name], x, every[seed].validation, [fold])
+                    made = held_out_quality(surrogates(seed, params.trees)[name], x, every[seed].validation, [fold])
                     per_value.setdefault(value, []).append(made.r2)
             r2[axis, name] = [float(np.mean(each)) for each in zip(*per_value.values(), strict=True)]
             if axis == "lr":  # the ends lie outside of what was fitted on

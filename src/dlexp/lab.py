@@ -1,5 +1,6 @@
 """What an experiment is handed: device, data, training, recording."""
 
+import copy
 import logging
 import platform
 from collections import defaultdict
@@ -41,6 +42,7 @@ class Lab:
     data: "Dataset | None"  # None: the exercise uses no `dataset` group
     choices: Mapping[str, str] = field(default_factory=dict)  # the name of the chosen option of each group
     record: RunRecord | None = None  # None: nothing is tracked (tests, notebooks)
+    _options: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     @property
     def seeds(self) -> list[int]:
@@ -84,7 +86,9 @@ class Lab:
         """
         from dlexp.registry import option_node
 
-        return option_node(group, name, self.config)
+        if (group, name) not in self._options:  # thousands of recipes may ask for the same few
+            self._options[group, name] = option_node(group, name, self.config)
+        return copy.deepcopy(self._options[group, name])
 
     def data_with(self, **changes: Any) -> "Dataset":
         """The configured dataset with some of its keys changed (another `seed`, `n_samples`, ...), on the device.

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from dlexp.processes import available_cores
 
@@ -32,7 +33,12 @@ def map_side_by_side(
             results.append(function(item))
             on_done()
         return results
-    with torch_threads(1), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    # NumPy's linear algebra has threads of its own, which would fight over the same cores.
+    with (
+        torch_threads(1),
+        threadpool_limits(1),
+        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
         futures = [pool.submit(function, item) for item in items]
         try:
             for future in as_completed(futures):

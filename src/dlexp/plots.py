@@ -103,5 +103,6 @@ def error_bar(intervals: Sequence[Interval]) -> list[list[float]] | None:
 
 
 def name_ticks(axes: "Axes", names: Sequence[str]) -> None:
-    """Names at 0, 1, 2, ... along the horizontal axis."""
-    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > CROWDED else 45)
+    """Names at 0, 1, 2, ... along the horizontal axis, each ending at its tick."""
+    slant: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(names)), names, **({"rotation": 90} if len(names) > CROWDED else slant))

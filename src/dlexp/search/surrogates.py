@@ -16,8 +16,11 @@ Matrix = NDArray[np.float64]
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]  # indices to fit on, and to predict
 
 
-def surrogates(seed: int) -> dict[str, Callable[[], Any]]:
-    """name -> maker of a fresh scikit-learn regressor; `mean` is the control that looks at no feature."""
+def surrogates(seed: int, trees: int = 100) -> dict[str, Callable[[], Any]]:
+    """name -> maker of a fresh scikit-learn regressor; `mean` is the control that looks at no feature.
+
+    The random forest has `trees` trees.
+    """
     from sklearn.dummy import DummyRegressor
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.gaussian_process import GaussianProcessRegressor
@@ -38,7 +41,7 @@ def surrogates(seed: int) -> dict[str, Callable[[], Any]]:
         "ridge, squares and products": lambda: make_pipeline(
             PolynomialFeatures(2, include_bias=False), StandardScaler(), RidgeCV(penalties)
         ),
-        "random forest": lambda: RandomForestRegressor(100, min_samples_leaf=2, random_state=seed, n_jobs=1),
+        "random forest": lambda: RandomForestRegressor(trees, min_samples_leaf=2, random_state=seed, n_jobs=1),
         "Gaussian process": gaussian_process,
         "XGBoost": lambda: XGBRegressor(
             n_estimators=200, max_depth=4, learning_rate=0.1, subsample=0.8, random_state=seed, n_jobs=1
