@@ -1,11 +1,13 @@
 """Callables of the user's own: found in their folder, checked as dlexp's, part of what identifies a net."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dlexp import registry
+from dlexp.compose import with_user_folders
 from dlexp.errors import InputError
 from dlexp.own_code import own_sources
 from dlexp.schema import instantiate
@@ -88,3 +90,10 @@ def test_the_source_is_part_of_what_identifies_a_net(folder: Path) -> None:
     (folder / "experiments" / "ideas" / "cube.py").write_text(MINE.replace("x**3", "x**5"))
     assert own_sources(node) != before
     assert own_sources({"model": {"_target_": "dlexp.models.mlp.mlp"}}) == {}
+    assert list(own_sources({"callbacks": [{"_target_": "experiments.ideas.cube.Cube"}]})) == list(before)
+
+
+def test_a_folder_of_experiments_alone_will_do(folder: Path) -> None:
+    shutil.rmtree(folder / "conf")
+    assert float(instantiate({"_target_": "experiments.ideas.cube.Cube"})(2)) == 8
+    assert with_user_folders(["exercise=custom_loss"]) == ["exercise=custom_loss"]  # nothing for Hydra to search

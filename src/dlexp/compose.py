@@ -70,7 +70,7 @@ def _check_flags(flags: Sequence[str]) -> None:
 
 def with_user_folders(overrides: Sequence[str]) -> list[str]:
     """Put `./conf` and the configs of plugins on Hydra's search path, unless the user sets it."""
-    extra = [root.search_path for root in registry.roots()[1:]]
+    extra = [root.search_path for root in registry.roots()[1:] if root.conf.is_dir()]
     if not extra or any(word.lstrip("+").startswith("hydra.searchpath=") for word in overrides):
         return list(overrides)
     escaped = (path.replace("\\", "\\\\").replace("'", "\\'") for path in extra)

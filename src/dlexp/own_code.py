@@ -89,6 +89,9 @@ def _targets(node: Any) -> Iterator[str]:
                 yield str(value)
             else:
                 yield from _targets(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _targets(value)
 
 
 def _sha256(path: Path | None) -> str:

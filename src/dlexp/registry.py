@@ -32,6 +32,11 @@ class Root:
     conf: Path
     experiments: Path
 
+    @property
+    def folders(self) -> list[Path]:
+        """Those of the two that there are."""
+        return [folder for folder in (self.conf, self.experiments) if folder.is_dir()]
+
 
 @dataclass(frozen=True)
 class Section:
@@ -89,7 +94,8 @@ def roots() -> tuple[Root, ...]:
     for name in plugin_packages():
         found.append(Root(f"pkg://{name}.conf", *_package_folders(name)))
     here = Root(f"file://{Path.cwd() / 'conf'}", Path.cwd() / "conf", Path.cwd() / "experiments")
-    if here.conf.is_dir() and not any(root.conf.samefile(here.conf) for root in found):
+    in_dlexp_itself = any(folder.samefile(of) for folder in here.folders for root in found for of in root.folders)
+    if here.folders and not in_dlexp_itself:
         found.append(here)
     _refuse_clashes(found)
     return tuple(found)

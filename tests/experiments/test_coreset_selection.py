@@ -91,7 +91,6 @@ def test_time_and_memory_are_measured_and_stay_out_of_the_answer(smoke: Any) -> 
 
 
 def test_ones_own_selector_is_compared_like_the_others(dlexp_cli: Any, tmp_path: Path) -> None:
-    (tmp_path / "conf").mkdir()  # what makes a folder one's own
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "mine.py").write_text(
         "def farthest(x, k, rng):\n    return (x**2).sum(axis=1).argsort()[-k:]\n"
