@@ -14,7 +14,8 @@ from dlexp.catalogue import store_table, values_of
         ("list[Annotated[int, Field(ge=1)]]", "list[int >= 1]"),
         ("Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2)]", "list[float > 0]"),
         ("bool", "bool"),
-        ("Literal['a', 'b']", "Literal['a', 'b']"),
+        ("Literal['a', 'b']", "a | b"),
+        ("Annotated[list[Literal['a', 'b']], Field(min_length=1)]", "list[a | b]"),
     ],
 )
 def test_ranges_in_words(annotation: str, words: str) -> None:

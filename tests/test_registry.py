@@ -133,3 +133,11 @@ def test_a_plugin_brings_exercises(tmp_path: Path) -> None:
     script += "from dlexp.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "plugged" in done.stdout, done.stderr
+
+
+def test_choices_are_read_where_they_are_defined() -> None:
+    def words(slug: str, name: str) -> str:
+        return registry.parameter_comments(registry.find(slug))[name][0]
+
+    assert "Literal['nearest_neighbour', 'logistic_regression', 'svm']" in words("coreset_selection", "classifiers")
+    assert words("class_statistics", "other_metrics") == "list[Literal['mahalanobis', 'cosine']]"

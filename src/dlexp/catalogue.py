@@ -80,6 +80,7 @@ def _parameters(exercise: Exercise) -> str:
 
 def values_of(annotation: str) -> str:
     """A parameter's type and range in words: 'list[Annotated[float, Field(gt=0, lt=1)]]' -> 'list[float > 0, < 1]'."""
+    annotation = re.sub(r"Literal\[([^\[\]]*)\]", lambda of: " | ".join(re.findall(r"[^', \"]+", of[1])), annotation)
     innermost = re.compile(r"Annotated\[((?:[^\[\]]|\[[^\[\]]*\])*?), Field\(([^()]*)\)\]")
     while found := innermost.search(annotation):
         limits = [f"{SIGNS[sign]} {limit}" for sign, limit in re.findall(r"\b(gt|ge|lt|le)=([^,)]+)", found[2])]

@@ -6,6 +6,7 @@ Listing reads YAML only; an experiment's module is imported when it is about to 
 
 import ast
 import functools
+import re
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -131,17 +132,40 @@ def parameter_comments(exercise: Exercise) -> dict[str, tuple[str, str]]:
     """Each parameter's annotation and comment, read from the source of `Params` without importing it."""
     path = _existing_source(exercise)
     lines = path.read_text(encoding="utf-8").splitlines()
-    for node in _parse(path).body:
+    tree = _parse(path)
+    choices = {**_imported_choices(tree), **_choices(tree)}
+    for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "Params":
             return {
                 field.target.id: (
-                    ast.unparse(field.annotation),
+                    re.sub(r"\w+", lambda word: choices.get(word[0], word[0]), ast.unparse(field.annotation)),
                     lines[(field.end_lineno or 1) - 1][field.end_col_offset or 0 :].partition("#")[2].strip(),
                 )
                 for field in node.body
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
             }
     return {}
+
+
+def _choices(tree: ast.Module) -> dict[str, str]:
+    """The names that stand for a `Literal[...]` in a module, with what they stand for."""
+    return {
+        node.targets[0].id: ast.unparse(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        if isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal"
+    }
+
+
+def _imported_choices(tree: ast.Module) -> dict[str, str]:
+    """The same for the names that a module has from one of dlexp's."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlexp."):
+            file = Path(__file__).parent.joinpath(*str(node.module).split(".")[1:]).with_suffix(".py")
+            known = _choices(_parse(file)) if file.is_file() else {}
+            found |= {name.asname or name.name: known[name.name] for name in node.names if name.name in known}
+    return found
 
 
 def chapter_title(exercise: Exercise) -> str:
