@@ -6,8 +6,8 @@ Listing reads YAML only; an experiment's module is imported when it is about to 
 
 import ast
 import functools
-import re
 import importlib.util
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
