@@ -15,9 +15,10 @@ does not. An unseen learning rate lies between seen ones and can be predicted; a
 a column, and cannot.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import fmean
 from typing import Annotated, Any
 
 import numpy as np
@@ -266,13 +267,7 @@ def unseen_configurations(
         for name, make in surrogates(seed, params.trees).items():
             by_name.setdefault(name, []).append(held_out_quality(make, x, every[seed].validation, folds))
     answer.section("Predicting configurations that were not tried")
-    rows = []
-    for name, qualities in by_name.items():
-        row: dict[str, Any] = {"surrogate": name}
-        for column, part in (("R2", "r2"), ("Spearman", "rank_correlation"), ("top-1 regret", "regret")):
-            interval = mean_interval([getattr(each, part) for each in qualities])
-            row |= {column: interval.mean, f"{column} low": interval.low, f"{column} high": interval.high}
-        rows.append(row)
+    rows = [{"surrogate": name, **quality_columns(qualities)} for name, qualities in by_name.items()]
     answer.table("unseen_configurations", rows, "Held-out quality of each surrogate on configurations it has not seen")
     made, axes = figure()
     names = list(by_name)
@@ -299,33 +294,44 @@ def unseen_configurations(
     answer.claim(claim_below("the_predicted_best_is_good", statement, regret, SMALL_REGRET, "accuracy"))
 
 
+def quality_columns(qualities: Sequence[Quality]) -> dict[str, float | None]:
+    """Means and 95 % intervals over the seeds."""
+    columns: dict[str, float | None] = {}
+    for name, part in (("R2", "r2"), ("Spearman", "rank_correlation"), ("top-1 regret", "regret")):
+        interval = mean_interval([getattr(each, part) for each in qualities])
+        columns |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
+    return columns
+
+
 def unseen_values(
     lab: Lab, space: Space, params: Params, grid: Sequence[Configuration], every: Mapping[int, Measured]
 ) -> None:
     """All configurations with one value of an axis held out: can that value be predicted from the others?"""
     x, answer = space.encode(grid), lab.answer
-    names = [name for name in surrogates(0) if name != CONTROL]
     between: dict[str, list[float]] = {}  # surrogate -> mean over the rates with neighbours on both sides, per seed
     r2: dict[tuple[str, str], list[float]] = {}  # (axis, surrogate) -> mean over the axis's values, per seed
     rows = []
     for axis in space.axes:
-        for name in names:
-            per_value: dict[Any, list[float]] = {}
+        for name in surrogates(0):
+            per_value: dict[Any, list[Quality]] = {}
             for seed in lab.seeds:
                 for value, fold in value_folds(space, grid, axis):
-                    made = held_out_quality(surrogates(seed, params.trees)[name], x, every[seed].validation, [fold])
-                    per_value.setdefault(value, []).append(made.r2)
-            r2[axis, name] = [float(np.mean(each)) for each in zip(*per_value.values(), strict=True)]
+                    found = held_out_quality(surrogates(seed, params.trees)[name], x, every[seed].validation, [fold])
+                    per_value.setdefault(value, []).append(found)
+            r2[axis, name] = mean_r2(per_value.values())
             if axis == "lr":  # the ends lie outside of what was fitted on
-                inner = [values for rate, values in per_value.items() if min(per_value) < rate < max(per_value)]
-                between[name] = [float(np.mean(each)) for each in zip(*inner, strict=True)]
-            for value, values in per_value.items():
-                interval = mean_interval(values)
+                between[name] = mean_r2(
+                    each for rate, each in per_value.items() if min(per_value) < rate < max(per_value)
+                )
+            for value, qualities in per_value.items():
                 row = {"axis": axis, "held-out value": f"{value:.3g}" if isinstance(value, float) else str(value)}
-                rows.append(row | {"surrogate": name, "R2": interval.mean, "low": interval.low, "high": interval.high})
+                rows.append({**row, "surrogate": name, **quality_columns(qualities)})
     answer.section("Predicting values that were not tried")
-    answer.table("unseen_values", rows, "R2 on all configurations with a value of an axis that was never fitted on")
+    answer.table(
+        "unseen_values", rows, "Quality on all configurations with a value of an axis that was never fitted on"
+    )
     made, axes = figure(width=8.5)
+    names = [name for name in surrogates(0) if name != CONTROL]
     series = {name: [mean_interval(r2[axis, name]) for axis in space.axes] for name in names}
     points(axes, range(len(space.axes)), series)
     axes.axhline(0, color="black", linestyle=":", linewidth=1, label="mean predictor")
@@ -343,6 +349,11 @@ def unseen_values(
     statement = f"The {PREDICTED_BY} predicts optimizers that it has not seen."
     interval = mean_interval(r2["optimizer", PREDICTED_BY])
     answer.claim(claim_above("unseen_optimizers_are_predictable", statement, interval, GOOD_R2, "R2"))
+
+
+def mean_r2(per_value: Iterable[Sequence[Quality]]) -> list[float]:
+    """Per seed, the mean over the values."""
+    return [fmean(each.r2 for each in of_seed) for of_seed in zip(*per_value, strict=True)]
 
 
 def discussion(lab: Lab, params: Params, n_grid: int) -> None:

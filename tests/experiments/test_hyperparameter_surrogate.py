@@ -1,5 +1,7 @@
 """Exercise 3.6: its claims against its tables."""
 
+from statistics import fmean
+
 import pytest
 
 
@@ -14,6 +16,15 @@ def test_every_strategy_and_surrogate_is_in_the_tables(smoke) -> None:
     axes = {row["axis"] for row in smoke.table("unseen_values")}
     assert axes == {"optimizer", "initialization", "lr", "batch_size", "width"}
     assert len({row["held-out value"] for row in smoke.table("unseen_values") if row["axis"] == "lr"}) == 3
+
+
+def test_unseen_values_are_judged_by_all_measures_against_the_mean(smoke) -> None:
+    rows = smoke.table("unseen_values")
+    assert {"R2", "Spearman", "top-1 regret"} <= set(rows[0])
+    assert all(row["R2"] == 0 and row["Spearman"] == 0 for row in rows if row["surrogate"] == "mean")
+    assert all(row["top-1 regret"] >= 0 for row in rows)
+    of_optimizers = [row["R2"] for row in rows if (row["axis"], row["surrogate"]) == ("optimizer", "random forest")]
+    assert smoke.claim("unseen_optimizers_are_predictable")["effect"] == pytest.approx(fmean(of_optimizers))
 
 
 def test_claims_are_those_of_the_tables(smoke) -> None:
