@@ -7,6 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
+from dlexp import registry
+from dlexp.schema import instantiate
+
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 DLEXP = str(Path(sys.executable).with_name("dlexp"))
 
@@ -18,19 +24,49 @@ def files_of(section: str) -> dict[str, str]:
     return dict(blocks)
 
 
-def test_a_scheduler_of_ones_own_enters_the_comparison(tmp_path: Path) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a user has written all files of the section."""
     files = files_of("Your own scheduler, activation or loss")
-    assert set(files) == {"experiments/mine.py", "conf/scheduler/mine.yaml"}
+    groups = ("scheduler", "activation", "loss")
+    assert set(files) == {
+        "experiments/mine.py",
+        "experiments/bent.py",
+        *(f"conf/{group}/mine.yaml" for group in groups),
+    }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_a_scheduler_of_ones_own_enters_the_comparison(folder: Path) -> None:
     (command,) = re.findall(r"^    dlexp (run .*scheduler=mine.*)$", README, flags=re.MULTILINE)
     words = [*shlex.split(command), "scale=smoke", "threads=1", "hydra.run.dir=out"]
-    done = subprocess.run([DLEXP, *words], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([DLEXP, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    rows = json.loads((tmp_path / "out" / "tables" / "standings.json").read_text())
+    out = folder / "out"
+    rows = json.loads((out / "tables" / "standings.json").read_text())
     assert "mine" in {row["contender"] for row in rows}
-    assert "peak: 0.5" in (tmp_path / "out" / "config.yaml").read_text()
+    assert "peak: 0.5" in (out / "config.yaml").read_text()
+
+
+def test_an_activation_and_a_loss_of_ones_own_are_what_they_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That such a one enters the comparison is tested with each of the two exercises."""
+    monkeypatch.chdir(folder)
+    for cached in (registry.roots, registry.groups):
+        cached.cache_clear()
+    try:
+        bent = instantiate(registry.option_node("activation", "mine", {}), where="activation")()
+        loss = instantiate(registry.option_node("loss", "mine", {}), where="loss")
+    finally:
+        registry.roots.cache_clear()
+        registry.groups.cache_clear()
+    x = torch.tensor([-1.0, 0.0, 2.0])
+    torch.testing.assert_close(bent(x), x + ((x**2 + 1).sqrt() - 1) / 2)
+    assert float(loss(torch.tensor([[0.0, 0.0], [99.0, 0.0]]), torch.tensor([1, 0]))) == pytest.approx(0.25)
+    for group in ("activation", "loss"):
+        assert f"    dlexp run exercise=custom_{group} {group}=mine" in README.splitlines()
 
 
 def test_every_config_named_in_the_readme_exists() -> None:
