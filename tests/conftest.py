@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,27 +13,53 @@ settings.register_profile("dlexp", deadline=None)  # a busy machine is not a fau
 settings.load_profile("dlexp")
 
 
-@pytest.fixture
-def dlexp_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[[list[str]], tuple[int, str]]]:
-    """`dlexp run` in this process (importing torch anew for every case would take minutes): exit code and stderr."""
+Here = Callable[[list[str]], tuple[int, str]]
+
+
+@contextmanager
+def in_this_process(folder: Path) -> Iterator[Callable[[list[str]], int]]:
+    """`dlexp run WORDS` in `folder` and in this process, as a function from words to the exit code.
+
+    Importing torch anew for every case would take minutes. What a run sets for its process is put back afterwards.
+    """
     import torch
 
     from dlexp import cli
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # `launch` sets it; put back afterwards
     handlers, level, threads = list(logging.root.handlers), logging.root.level, torch.get_num_threads()
 
-    def refused(words: list[str]) -> tuple[int, str]:
+    def run(words: list[str]) -> int:
         monkeypatch.setattr(sys, "argv", ["dlexp", "run", *words])
         with pytest.raises(SystemExit) as stop:
             cli.main()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, capfd.readouterr().err
+        code = stop.value.code or 0
+        assert isinstance(code, int)
+        return code
 
-    yield refused
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    torch.set_num_threads(threads)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # `launch` sets it; put back afterwards
+        try:
+            yield run
+        finally:
+            logging.root.handlers[:] = handlers
+            logging.root.setLevel(level)
+            torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def dlexp_here(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Here]:
+    """`dlexp run WORDS` in this process: words -> (exit code, stderr)."""
+    with in_this_process(tmp_path) as run:
+        yield lambda words: (run(words), capfd.readouterr().err)
+
+
+@pytest.fixture(scope="session")
+def dlexp_in() -> Callable[[Path, list[str]], int]:
+    """`dlexp run WORDS` in a folder and in this process: (folder, words) -> exit code."""
+
+    def run(folder: Path, words: list[str]) -> int:
+        with in_this_process(folder) as run_here:
+            return run_here(words)
+
+    return run

@@ -55,7 +55,11 @@ class Smoke:
 
 
 @pytest.fixture(scope="module")
-def smoke(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Smoke:
+def smoke(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    dlexp_in: Callable[[Path, list[str]], int],
+) -> Smoke:
     """The smoke run of the exercise that the test's file is called after (`test_SLUG.py`)."""
     slug = Path(request.node.path).stem.removeprefix("test_")
     work = tmp_path_factory.mktemp(slug)
@@ -63,9 +67,9 @@ def smoke(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     assert done.returncode == 0, done.stderr
     made = Smoke(work / "first", done.stdout)
     check_promises(made, slug)
-    # The first run trained and kept its nets; this one trains again, and must find the same.
-    words = ("scale=smoke", "threads=1", "store.dir=null", "hydra.run.dir=again")
-    assert run_dlexp(work, "run", f"exercise={slug}", *words).returncode == 0
+    # The first run trained and kept its nets; this one, in another process, trains again, and must find the same.
+    words = [f"exercise={slug}", "scale=smoke", "threads=1", "store.dir=null", "hydra.run.dir=again"]
+    assert dlexp_in(work, words) == 0
     again = Smoke(work / "again", "")
     assert without_times(again.answer) == without_times(made.answer)
     return made
