@@ -159,7 +159,7 @@ def _choices(tree: ast.Module) -> dict[str, str]:
 
 def _imported_choices(tree: ast.Module) -> dict[str, str]:
     """The same for the names that a module has from one of dlexp's."""
-    found = {}
+    found: dict[str, str] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlexp."):
             file = Path(__file__).parent.joinpath(*str(node.module).split(".")[1:]).with_suffix(".py")
