@@ -28,7 +28,7 @@ def figure(
 
     made = Figure(figsize=(width, height), layout="constrained")
     axes = made.subplots(rows, columns, **options)
-    for each in [axes] if rows == columns == 1 else axes.flat:
+    for each in axes.flat if hasattr(axes, "flat") else [axes]:
         each.grid(True, alpha=0.3, linewidth=0.6)
         each.set_axisbelow(True)
         each.spines[["top", "right"]].set_visible(False)
