@@ -15,6 +15,7 @@ from dlexp.catalogue import store_table, values_of
         ("Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2)]", "list[float > 0]"),
         ("bool", "bool"),
         ("Literal['a', 'b']", "a | b"),
+        ("Literal['a b', 3, None]", "a b | 3 | None"),
         ("Annotated[list[Literal['a', 'b']], Field(min_length=1)]", "list[a | b]"),
     ],
 )

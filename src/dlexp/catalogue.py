@@ -1,5 +1,6 @@
 """What `dlexp list`, `dlexp show` and `dlexp store` print. Reads YAML and source text; imports no experiment."""
 
+import ast
 import json
 import re
 import shutil
@@ -80,12 +81,17 @@ def _parameters(exercise: Exercise) -> str:
 
 def values_of(annotation: str) -> str:
     """A parameter's type and range in words: 'list[Annotated[float, Field(gt=0, lt=1)]]' -> 'list[float > 0, < 1]'."""
-    annotation = re.sub(r"Literal\[([^\[\]]*)\]", lambda of: " | ".join(re.findall(r"[^', \"]+", of[1])), annotation)
+    annotation = re.sub(r"Literal\[([^\[\]]*)\]", lambda literal: _either(literal[1]), annotation)
     innermost = re.compile(r"Annotated\[((?:[^\[\]]|\[[^\[\]]*\])*?), Field\(([^()]*)\)\]")
     while found := innermost.search(annotation):
         limits = [f"{SIGNS[sign]} {limit}" for sign, limit in re.findall(r"\b(gt|ge|lt|le)=([^,)]+)", found[2])]
         annotation = annotation.replace(found[0], f"{found[1]} {', '.join(limits)}".strip())
     return annotation
+
+
+def _either(choices: str) -> str:
+    """The choices of a `Literal[...]` in words: "'a', 'b c'" -> 'a | b c'."""
+    return " | ".join(map(str, ast.literal_eval(f"({choices},)")))
 
 
 def _scales(exercise: Exercise) -> str:
