@@ -16,6 +16,20 @@ settings.load_profile("dlexp")
 Here = Callable[[list[str]], tuple[int, str]]
 
 
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working directory whose `conf` and `experiments` the registry finds, and forgets afterwards."""
+    from dlexp import registry
+
+    cached = (registry.roots, registry.exercises, registry.root_keys, registry.groups)
+    monkeypatch.chdir(tmp_path)
+    for each in cached:
+        each.cache_clear()
+    yield tmp_path
+    for each in cached:
+        each.cache_clear()
+
+
 @contextmanager
 def in_this_process(folder: Path) -> Iterator[Callable[[list[str]], int]]:
     """`dlexp run WORDS` in `folder` and in this process, as a function from words to the exit code.

@@ -1,7 +1,6 @@
 """Callables of the user's own: found in their folder, checked as dlexp's, part of what identifies a net."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,21 +25,15 @@ class Cube(nn.Module):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A user's working directory."""
-    (tmp_path / "conf" / "activation").mkdir(parents=True)
-    (tmp_path / "conf" / "activation" / "cube.yaml").write_text(
+def folder(own_folder: Path) -> Path:
+    """With an activation of the user's own."""
+    (own_folder / "conf" / "activation").mkdir(parents=True)
+    (own_folder / "conf" / "activation" / "cube.yaml").write_text(
         "_target_: experiments.ideas.cube.Cube\n_partial_: true\nscale: 1e-1\n"
     )
-    (tmp_path / "experiments" / "ideas").mkdir(parents=True)
-    (tmp_path / "experiments" / "ideas" / "cube.py").write_text(MINE)
-    monkeypatch.chdir(tmp_path)
-    cached = (registry.roots, registry.exercises, registry.root_keys, registry.groups)
-    for each in cached:
-        each.cache_clear()
-    yield tmp_path
-    for each in cached:
-        each.cache_clear()
+    (own_folder / "experiments" / "ideas").mkdir(parents=True)
+    (own_folder / "experiments" / "ideas" / "cube.py").write_text(MINE)
+    return own_folder
 
 
 def test_a_callable_of_the_users_folder_is_found_and_checked(folder: Path) -> None:

@@ -25,7 +25,7 @@ def files_of(section: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(own_folder: Path) -> Path:
     """Where a user has written all files of the section."""
     files = files_of("Your own scheduler, activation or loss")
     groups = ("scheduler", "activation", "loss")
@@ -35,9 +35,9 @@ def folder(tmp_path: Path) -> Path:
         *(f"conf/{group}/mine.yaml" for group in groups),
     }
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+        (own_folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (own_folder / name).write_text(text)
+    return own_folder
 
 
 def test_a_scheduler_of_ones_own_enters_the_comparison(folder: Path) -> None:
@@ -51,17 +51,10 @@ def test_a_scheduler_of_ones_own_enters_the_comparison(folder: Path) -> None:
     assert "peak: 0.5" in (out / "config.yaml").read_text()
 
 
-def test_an_activation_and_a_loss_of_ones_own_are_what_they_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_activation_and_a_loss_of_ones_own_are_what_they_say(folder: Path) -> None:
     """That such a one enters the comparison is tested with each of the two exercises."""
-    monkeypatch.chdir(folder)
-    for cached in (registry.roots, registry.groups):
-        cached.cache_clear()
-    try:
-        bent = instantiate(registry.option_node("activation", "mine", {}), where="activation")()
-        loss = instantiate(registry.option_node("loss", "mine", {}), where="loss")
-    finally:
-        registry.roots.cache_clear()
-        registry.groups.cache_clear()
+    bent = instantiate(registry.option_node("activation", "mine", {}), where="activation")()
+    loss = instantiate(registry.option_node("loss", "mine", {}), where="loss")
     x = torch.tensor([-1.0, 0.0, 2.0])
     torch.testing.assert_close(bent(x), x + ((x**2 + 1).sqrt() - 1) / 2)
     assert float(loss(torch.tensor([[0.0, 0.0], [99.0, 0.0]]), torch.tensor([1, 0]))) == pytest.approx(0.25)

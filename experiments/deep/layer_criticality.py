@@ -31,6 +31,7 @@ from dlexp.claims import claim_above, claim_below
 from dlexp.comparison.nets import named_nets
 from dlexp.errors import InputError
 from dlexp.lab import Lab
+from dlexp.models.layers import layer_units
 from dlexp.probes.criticality import (
     Criticality,
     Measured,
@@ -43,7 +44,7 @@ from dlexp.probes.criticality import (
 )
 from dlexp.probes.criticality_drawings import drops_by_distance, drops_by_layer, heat_maps
 from dlexp.probes.layer_statistics import STATISTICS, Statistics
-from dlexp.probes.reinitialisation import fresh_draw, layer_units
+from dlexp.probes.reinitialisation import fresh_draw
 from dlexp.stats import mean_interval, spearman
 from dlexp.training.replicas import Trained
 

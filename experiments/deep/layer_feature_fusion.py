@@ -24,7 +24,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from dlexp.claims import claim_above, claim_within
+from dlexp.claims import claim_above, claim_within, readings
 from dlexp.data import Dataset
 from dlexp.data.class_subset import class_halves
 from dlexp.errors import InputError, nearest
@@ -51,7 +51,6 @@ from dlexp.probes.layer_measures import Splits, raw_input, read_layers
 from dlexp.probes.representations import untrained
 from dlexp.probes.separability_drawings import draw_by_layer, draw_rivals
 from dlexp.probes.simple_classifiers import CLASSIFIERS
-from dlexp.stats import Interval
 from dlexp.tabular.families import least_favourable
 from dlexp.training.replicas import Trained
 
@@ -85,7 +84,6 @@ READINGS = {  # of claims that this run refutes
         "are harder to separate."
     ),
 }
-UNDECIDED = "the interval holds values on both sides of the margin; more seeds (`seeds=...`) or test samples narrow it."
 
 
 @dataclass(frozen=True)
@@ -216,11 +214,6 @@ def method(
     )
 
 
-def spread(name: str, of: Interval) -> dict[str, float | None]:
-    """Three columns of a table."""
-    return {name: of.mean, f"{name}: low": of.low, f"{name}: high": of.high}
-
-
 def against_rivals(lab: Lab, params: Params, trials: dict[str, PerSeed]) -> None:
     """Every representation through every classifier."""
     answer, shown = lab.answer, (FUSED, FUSED_EQUAL, LAST, WIDENED, BEST, UNTRAINED, RAW)
@@ -232,12 +225,12 @@ def against_rivals(lab: Lab, params: Params, trials: dict[str, PerSeed]) -> None
         panels[task] = values
         for at, name in enumerate(shown):
             row = {"task": task, "representation": name, "features": those[0][0].features.get(name)}
-            rows.append(row | {k: v for label, each in values.items() for k, v in spread(label, each[at]).items()})
+            rows.append(row | {k: v for label, each in values.items() for k, v in each[at].columns(label).items()})
     answer.table("rivals", rows, "Test accuracy by representation and classifier; the best layer has its own width")
     made = draw_rivals(shown, panels, "test accuracy")
     answer.figure("rivals", made, "Test accuracy by representation and classifier, 95 % intervals over seeds")
     rows = [
-        {"task": task, "fused against": rival, "classifier": CLASSIFIERS[one].label} | spread("gain", interval)
+        {"task": task, "fused against": rival, "classifier": CLASSIFIERS[one].label} | interval.columns("gain")
         for task, those in trials.items()
         for rival in shown[2:]
         for one, interval in gains(those, FUSED, rival, params.classifiers).items()
@@ -258,7 +251,7 @@ def layer_by_layer(lab: Lab, params: Params, layers: list[str], trials: dict[str
         rows += [
             {"task": task, "layer": name, "features": those[0][0].features[name]}
             | {"alone": alone[at].mean, "fused, as many features": equal[at].mean}
-            | spread("difference", at_equal_dimension(those, layers, first)[name])
+            | at_equal_dimension(those, layers, first)[name].columns("difference")
             for at, name in enumerate(layers)
         ]
     label = CLASSIFIERS[first].label
@@ -271,7 +264,7 @@ def layer_by_layer(lab: Lab, params: Params, layers: list[str], trials: dict[str
     caption = f"Each layer alone against the principal axes of all layers, with as many features ({label})"
     answer.figure("layers", made, caption)
     rows = [
-        {"layers": count + 1, "down to": layers[-count - 1], "task": task} | spread("test accuracy", each[count])
+        {"layers": count + 1, "down to": layers[-count - 1], "task": task} | each[count].columns("test accuracy")
         for task, each in grown.items()
         for count in range(len(layers))
     ]
@@ -332,10 +325,7 @@ def discussion(lab: Lab, params: Params, layers: list[str], trials: dict[str, Pe
             "separable. What else was in the input has no reason to reach it, and the gap between the tasks is what is "
             "lost on the way. For *other* questions a representation is better taken from several depths."
         )
-    for claim in lab.answer.claims:
-        if claim.verdict != "supported":
-            reading = READINGS[claim.name] if claim.verdict == "refuted" else UNDECIDED
-            lines.append(f"*`{claim.name}`* is {claim.verdict}: {reading}")
+    lines += readings(lab.answer.claims, READINGS)
     lines.append(
         "Concatenation weighs a layer by its number of features: every feature has variance 1, so wide layers decide "
         "the principal axes. Features are averages over positions unless `params.features` allows more; a layer that "

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import nn
 
-from dlexp.claims import claim_above, claim_below
+from dlexp.claims import claim_above, claim_below, readings
 from dlexp.errors import InputError, nearest
 from dlexp.lab import Lab
 from dlexp.probes.activations import representation_names
@@ -84,7 +84,6 @@ READINGS = {  # of claims that this run refutes
         "the rank falls slowly with few epochs and little weight decay; it is bounded by the width and by the samples."
     ),
 }
-UNDECIDED = "the interval holds values on both sides of the margin; more seeds (`seeds=...`) or test samples narrow it."
 
 
 @dataclass(frozen=True)
@@ -200,8 +199,8 @@ def by_layer(lab: Lab, layers: list[str], measured: dict[str, Measured], tunnels
         gaps = [paired_interval(*pair, level=level) for pair in pairs]
         rows = [
             {"layer": layer, "features": int(measured[TRAINED][FEATURES][0, at])}
-            | {key: value for kind in series for key, value in spread(kind, series[kind][at]).items()}
-            | spread("difference", gaps[at])
+            | {key: value for kind in series for key, value in series[kind][at].columns(kind).items()}
+            | gaps[at].columns("difference")
             for at, layer in enumerate(layers)
         ]
         answer.table(file, rows, f"{name[0].upper()}{name[1:]} by layer ({unit}); differences corrected")
@@ -216,11 +215,6 @@ def by_layer(lab: Lab, layers: list[str], measured: dict[str, Measured], tunnels
         f"rule of the tunnel, which starts where the curve falls below the dashed margin {margin:g}"
     )
     answer.figure("by_layer", made, caption)
-
-
-def spread(name: str, of: Interval) -> dict[str, float | None]:
-    """Three columns of a table: a mean and the ends of its interval."""
-    return {name: of.mean, f"{name}: low": of.low, f"{name}: high": of.high}
 
 
 def in_the_plane(lab: Lab, params: Params, views: dict[str, Views], splits: Splits) -> None:
@@ -338,10 +332,7 @@ def discussion(lab: Lab, layers: list[str], measured: dict[str, Measured], tunne
         f"weights, over the same layers, to {kept_rank(random, tunnels, last):.0%}. Another depth (`model.depth`, or "
         "`model.widths` of an mlp) or task (`dataset`) moves the start.",
     ]
-    for claim in lab.answer.claims:
-        if claim.verdict != "supported":
-            reading = READINGS[claim.name] if claim.verdict == "refuted" else UNDECIDED
-            lines.append(f"*`{claim.name}`* is {claim.verdict}: {reading}")
+    lines += readings(lab.answer.claims, READINGS)
     lines.append(
         "A measure of separability is one of net *and* data: on data whose classes are apart in the input (compare its "
         "row) layers have little to add. Test samples are few on small data sets: one of "

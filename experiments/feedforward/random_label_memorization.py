@@ -42,9 +42,10 @@ from dlexp.data.randomization import gaussian_pixels, random_labels, random_pixe
 from dlexp.errors import InputError
 from dlexp.lab import Lab
 from dlexp.models.layers import layer_names
+from dlexp.models.widening import parameter_count
 from dlexp.plots import bars, figure, legend, points
 from dlexp.probes.rewinding import Rewinding, measure_rewinding
-from dlexp.stats import Interval, mean_interval, paired_interval
+from dlexp.stats import mean_interval, paired_interval
 from dlexp.training.recipe import Recipe
 
 # Practical margins, stated before looking. The memorised share is (train accuracy - 1/K) / (1 - 1/K): 0 at chance.
@@ -190,7 +191,7 @@ def small_model(lab: Lab, params: Params, index: int) -> dict[str, Any]:
 
 def n_parameters(lab: Lab, node: dict[str, Any]) -> int:
     """p: how many numbers the model of `node` learns."""
-    return sum(parameter.numel() for parameter in lab.model(node).parameters())
+    return parameter_count(node, lab.dataset.input_shape, lab.dataset.n_classes)
 
 
 def regularisers(lab: Lab, params: Params) -> list[Regulariser]:
@@ -281,11 +282,6 @@ def method(lab: Lab, params: Params) -> None:
     )
 
 
-def spread(name: str, of: Interval) -> dict[str, float | None]:
-    """Three columns of a table: a mean and the ends of its interval."""
-    return {name: of.mean, f"{name}: low": of.low, f"{name}: high": of.high}
-
-
 def growing_fraction(lab: Lab, params: Params, done: dict[str, Outcome]) -> None:
     """Accuracy and epochs to fit against the fraction of random labels."""
     answer, fractions, budget = lab.answer, all_fractions(params), lab.recipe(0).trainer.epochs
@@ -301,7 +297,7 @@ def growing_fraction(lab: Lab, params: Params, done: dict[str, Outcome]) -> None
         middle = median([2 * budget if value is None else value for value in epochs[each]])
         rows.append(
             {"random labels": each, "wrong labels": float(np.mean(wrong)), "train accuracy": train[each].mean()}
-            | spread("test accuracy", mean_interval(test[each]))
+            | mean_interval(test[each]).columns("test accuracy")
             | {"nets that fitted": f"{len(epochs[each]) - epochs[each].count(None)} of {len(epochs[each])}"}
             | {"median epochs to fit": middle if middle <= budget else f"over {budget}"}
         )
@@ -347,7 +343,7 @@ def destroyed_inputs(lab: Lab, done: dict[str, Outcome]) -> None:
     test = [mean_interval(each.test) for each in shown.values()]
     answer.section("Inputs whose structure is destroyed")
     rows = [
-        {"inputs": name, "train accuracy": train[at].mean} | spread("test accuracy", test[at])
+        {"inputs": name, "train accuracy": train[at].mean} | test[at].columns("test accuracy")
         for at, name in enumerate(shown)
     ]
     answer.table("destroyed_inputs", rows, "True labels; the inputs of all splits are destroyed in the same way")
@@ -377,7 +373,7 @@ def explicit_regularisation(lab: Lab, params: Params, done: dict[str, Outcome]) 
     answer.section("Explicit regularisation")
     rows = [
         {"regulariser": name, "strength": strengths[at], "random labels: train accuracy": random[name].train.mean()}
-        | spread("memorised share", memorised[at])
+        | memorised[at].columns("memorised share")
         | {"true labels: train accuracy": true[name].train.mean(), "true labels: test accuracy": learnt[at].mean}
         for at, name in enumerate(random)
     ]
@@ -419,7 +415,7 @@ def too_small_nets(lab: Lab, params: Params, done: dict[str, Outcome]) -> None:
         p, name = n_parameters(lab, node), str(params.small[at]) if at < len(params.small) else "the net of this run"
         rows.append(
             {"net": name, "parameters p": p, "p / n": p / n, "random labels: train accuracy": random[at].train.mean()}
-            | spread("memorised share", mean_interval(random[at].memorised))
+            | mean_interval(random[at].memorised).columns("memorised share")
             | {"true labels: test accuracy": true[at].test.mean()}
         )
     lab.answer.section("The control: nets that are too small")

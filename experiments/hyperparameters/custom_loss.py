@@ -242,7 +242,7 @@ def results(lab: Lab, found: Found) -> None:
             row: dict[str, Any] = {"noise": level, "loss": name, "learning rate": found.at[name, level].rate}
             for measure in ("accuracy", "nll", "ece"):
                 interval = mean_interval(found.values(measure, name, level))
-                row |= {measure: interval.mean, f"{measure} low": interval.low, f"{measure} high": interval.high}
+                row |= interval.columns(measure, " ")
             rows.append(row | {"brier": fmean(found.values("brier", name, level))})
     lab.answer.table("results", rows, "On right test labels, with 95 % intervals over the seeds")
     for measure, label in (("accuracy", "test accuracy"), ("nll", "test NLL in nats"), ("ece", "test ECE")):

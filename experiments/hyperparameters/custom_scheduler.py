@@ -311,7 +311,7 @@ def robustness(lab: Lab, params: Params, found: Comparison) -> None:
             ("shortfall", mean_interval(cost[each.name])),
             ("minus the proposal's", paired_interval(cost[each.name], cost[found.proposal], level)),
         ):
-            row |= {column: interval.mean, f"{column} low": interval.low, f"{column} high": interval.high}
+            row |= interval.columns(column, " ")
         rows.append(row)
     lab.answer.section(
         "Robustness to the peak rate",

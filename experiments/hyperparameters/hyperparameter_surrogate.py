@@ -299,7 +299,7 @@ def quality_columns(qualities: Sequence[Quality]) -> dict[str, float | None]:
     columns: dict[str, float | None] = {}
     for name, part in (("R2", "r2"), ("Spearman", "rank_correlation"), ("top-1 regret", "regret")):
         interval = mean_interval([getattr(each, part) for each in qualities])
-        columns |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
+        columns |= interval.columns(name, " ")
     return columns
 
 

@@ -217,11 +217,8 @@ def single_deletions(lab: Lab, plan: Plan, params: Params, kinds: list[Kind]) ->
 
 def block_verdict(drop: Interval, margin: float) -> str:
     """Whether a block can go."""
-    if drop.high is not None and drop.high < margin:
-        return "dispensable"
-    if drop.low is not None and drop.low > margin:
-        return "needed"
-    return "undecided"
+    side = drop.side_of(margin)
+    return {"below": "dispensable", "above": "needed"}.get(side, side)
 
 
 def draw_single_deletions(lab: Lab, plan: Plan, drops: dict[str, list[Interval]], margin: float) -> None:

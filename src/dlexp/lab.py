@@ -42,7 +42,7 @@ class Lab:
     data: "Dataset | None"  # None: the exercise uses no `dataset` group
     choices: Mapping[str, str] = field(default_factory=dict)  # the name of the chosen option of each group
     record: RunRecord | None = None  # None: nothing is tracked (tests, notebooks)
-    _options: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    _options: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def seeds(self) -> list[int]:

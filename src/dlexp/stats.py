@@ -4,12 +4,15 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.95
 RESAMPLES = 2000
+
+Side = Literal["above", "below", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,18 @@ class Interval:
         if self.low is None or self.high is None:
             return f"{self.mean:.4g} (n = {self.n}: no interval)"
         return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+    def columns(self, name: str, separator: str = ": ") -> dict[str, float | None]:
+        """Three columns of a table: the mean under `name`, and the ends (`NAME: low`, `NAME: high`)."""
+        return {name: self.mean, f"{name}{separator}low": self.low, f"{name}{separator}high": self.high}
+
+    def side_of(self, value: float) -> Side:
+        """Where the whole interval lies with respect to `value`; undecided if it holds it or an end is unbounded."""
+        if self.low is not None and self.low > value:
+            return "above"
+        if self.high is not None and self.high < value:
+            return "below"
+        return "undecided"
 
 
 def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:

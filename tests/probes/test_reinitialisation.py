@@ -18,13 +18,13 @@ from dlexp.models import state_hash
 from dlexp.models.cifar_resnet import cifar_resnet
 from dlexp.models.cnn import cnn
 from dlexp.models.inputs import Normalized
+from dlexp.models.layers import layer_units
 from dlexp.models.mlp import mlp
 from dlexp.probes.reinitialisation import (
     accuracies,
     distance,
     fresh_draw,
     layer_state,
-    layer_units,
     logits_when_put_back,
     put_back,
     random_direction,

@@ -4,22 +4,16 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
-from dlexp.schema import instantiate
+from dlexp.training.schedule_rates import schedule_rates
 
 NODE = yaml.safe_load((Path(__file__).parents[2] / "conf" / "scheduler" / "cosine_restarts.yaml").read_text())
 
 
 def rates(total: int, cycles: int) -> list[float]:
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
-    scheduler = instantiate({**NODE, "cycles": cycles}, optimizer, total, where="scheduler")
-    found = []
-    for _ in range(total):
-        found.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
+    found = schedule_rates({**NODE, "cycles": cycles}, total, peak=0.4)
+    assert found is not None
     return found
 
 

@@ -12,10 +12,11 @@ from torch import nn
 
 from dlexp.data import Dataset, Split
 from dlexp.schema import instantiate
+from dlexp.training.batch_statistics import recompute_batch_norm
 from dlexp.training.callbacks import Callback, Training
 from dlexp.training.recipe import Recipe
 from dlexp.training.single import train_one
-from dlexp.training.weight_averaging import RunningMean, recompute_batch_norm
+from dlexp.training.weight_averaging import RunningMean
 
 CONF = Path(__file__).parents[2] / "conf" / "scheduler" / "swa.yaml"
 AVERAGED = {"_target_": "dlexp.training.weight_averaging.AveragedWeights"}

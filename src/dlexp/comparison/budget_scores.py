@@ -116,7 +116,7 @@ class Scores:
                 row: dict[str, Any] = {"way": kind, "size": size, "learning rate": self.at(kind, size).rate}
                 for measure, label in MEASURES.items():
                     interval = mean_interval(self.values(kind, size, measure))
-                    row |= {label: interval.mean, f"{label} low": interval.low, f"{label} high": interval.high}
+                    row |= interval.columns(label, " ")
                 cost = cost_at(self.at(kind, size), size, data)
                 row |= {"parameters": cost.parameters, "training FLOPs": cost.training_flops}
                 rows.append({**row, "FLOPs per prediction": cost.prediction_flops})

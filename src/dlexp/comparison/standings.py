@@ -31,7 +31,7 @@ def standings(results: Sequence[Tuned], columns: Mapping[str, Values], ranked_by
         row: dict[str, Any] = {"contender": each.name, "learning rate": each.rate, "at the grid's edge": each.at_edge}
         for column, values in columns.items():
             interval = mean_interval(values[each.name])
-            row |= {column: interval.mean, f"{column} low": interval.low, f"{column} high": interval.high}
+            row |= interval.columns(column, " ")
         rows.append(row)
     return rows
 

@@ -28,6 +28,22 @@ def _layers(module: nn.Module, prefix: str) -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
+def layer_units(net: nn.Module) -> dict[str, tuple[str, ...]]:
+    """The layers with the normalisation that follows them: name of the first -> the `layer_names` that belong together.
+
+    `conv1, bn1, layer1.0, ..., fc` becomes `conv1` (with `bn1`), `layer1.0`, ..., `fc`.
+    """
+    units: dict[str, tuple[str, ...]] = {}
+    for name in layer_names(net):
+        module = bare(net).get_submodule(name)
+        if units and all(parameter.ndim <= 1 for parameter in module.parameters()):
+            first = next(reversed(units))
+            units[first] = (*units[first], name)
+        else:
+            units[name] = (name,)
+    return units
+
+
 def layer_tensors(net: nn.Module, layer: str) -> dict[str, Tensor]:
     """The parameters and buffers of `layer`, under their names in the state dict of `net`; they share its memory.
 

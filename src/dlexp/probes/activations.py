@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from dlexp.data import Split
 from dlexp.models.inputs import bare
-from dlexp.models.layers import layer_names
-from dlexp.training.evaluate import evaluating
+from dlexp.models.layers import layer_names, layer_units
+from dlexp.training.evaluate import device_of, evaluating
 
 
 def representation_names(net: nn.Module) -> list[str]:
@@ -19,13 +19,7 @@ def representation_names(net: nn.Module) -> list[str]:
     `conv1, bn1, layer1.0, ..., fc` becomes `bn1, layer1.0, ..., fc`: a convolution and the normalisation after it are
     one layer. The last one gives the logits. A net of the user's own has its children with parameters.
     """
-    names, inner = layer_names(net), bare(net)
-    vectors = [_only_vectors(inner.get_submodule(name)) for name in names]
-    return [name for name, next_is_norm in zip(names, [*vectors[1:], False], strict=True) if not next_is_norm]
-
-
-def _only_vectors(module: nn.Module) -> bool:
-    return all(parameter.ndim <= 1 for parameter in module.parameters())
+    return [members[-1] for members in layer_units(net).values()]
 
 
 @contextmanager
@@ -62,8 +56,7 @@ def activation_batches(
     Maps (B, C, H, W) are flattened to C*H*W features, or with `pooled` averaged over positions to C. The net is in
     evaluation mode during a pass and in its own mode between two batches.
     """
-    parameter = next(net.parameters(), None)
-    device = split.y.device if parameter is None else parameter.device
+    device = device_of(net, split)
     for start in range(0, len(split), batch_size):
         x = split.inputs(slice(start, start + batch_size)).to(device)
         with evaluating(net), captured(net, layers) as outputs:

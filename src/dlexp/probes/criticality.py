@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dlexp.data import Split
+from dlexp.models.layers import layer_units
 from dlexp.probes.layer_statistics import STATISTICS, Statistics, has_batch_norm, with_statistics
-from dlexp.probes.reinitialisation import State, accuracies, distance, layer_units, random_direction
+from dlexp.probes.reinitialisation import State, accuracies, distance, random_direction
 from dlexp.stats import Interval, mean_interval
 from dlexp.training.evaluate import accuracy
 
@@ -119,11 +120,8 @@ def by_layer(
 
 def verdict(drop: Interval, threshold: float) -> str:
     """`robust` if the whole interval of a drop lies below `threshold`, `critical` if above it, else `undecided`."""
-    if drop.high is not None and drop.high < threshold:
-        return "robust"
-    if drop.low is not None and drop.low > threshold:
-        return "critical"
-    return "undecided"
+    side = drop.side_of(threshold)
+    return {"below": "robust", "above": "critical"}.get(side, side)
 
 
 def kinds_of_layers(those: Sequence[Criticality], threshold: float) -> dict[str, list[str]]:

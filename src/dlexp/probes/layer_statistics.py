@@ -5,27 +5,21 @@ A layer that goes back has other outputs than the statistics kept beside it were
 """
 
 import collections
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Literal, TypeGuard
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from dlexp.data import Split
 from dlexp.probes.prefix_reuse import Reuse, parts_of
 from dlexp.probes.reinitialisation import State, layer_state, layer_uses, put_back
+from dlexp.training.batch_statistics import estimating, is_norm
 from dlexp.training.evaluate import evaluating
 
 Statistics = Literal["snapshot", "kept", "reestimated"]
 STATISTICS: tuple[Statistics, ...] = ("snapshot", "kept", "reestimated")
 ESTIMATE_FROM = 4096  # training samples at most
-
-
-def is_norm(module: nn.Module) -> TypeGuard[_BatchNorm]:
-    """Whether it is a batch normalisation with running statistics."""
-    return isinstance(module, _BatchNorm) and module.track_running_stats
 
 
 def has_batch_norm(net: nn.Module) -> bool:
@@ -73,23 +67,7 @@ def reestimated(
             kept.advance(first)
             for state, target in zip(states, made, strict=True):
                 with put_back(net, layer, state):
-                    with _estimating(norms):
+                    with estimating(norms):
                         collections.deque(kept.outputs(last + 1), maxlen=0)
                     target.update({name: tensor.clone() for name, tensor in layer_state(net, layer).items()})
     return made
-
-
-@contextmanager
-def _estimating(norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Inside, `norms` collect their statistics anew, as a plain mean over the batches."""
-    momenta = [norm.momentum for norm in norms]
-    try:
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None
-            norm.train()
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-            norm.eval()

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dlexp.data import Split
-from dlexp.models.inputs import bare
-from dlexp.models.layers import layer_names, layer_tensors
+from dlexp.models.layers import layer_names, layer_tensors, layer_units
 from dlexp.probes.prefix_reuse import Part, Reuse, parts_of, uses
 from dlexp.probes.rewinding import rewound, with_random_signs
 from dlexp.training.callbacks import copied_state
@@ -23,23 +22,6 @@ from dlexp.training.evaluate import evaluating
 
 State = Mapping[str, Tensor]  # a state dict of the whole net
 BATCHES_AT_ONCE = 8  # whose activations are kept together
-
-
-def layer_units(net: nn.Module) -> dict[str, tuple[str, ...]]:
-    """The layers to put back, in order: name -> the `layer_names` that go back together.
-
-    A normalisation goes with the layer before it: `conv1, bn1, layer1.0, ..., fc` becomes `conv1` (with `bn1`),
-    `layer1.0`, ..., `fc`.
-    """
-    units: dict[str, tuple[str, ...]] = {}
-    for name in layer_names(net):
-        module = bare(net).get_submodule(name)
-        if units and all(parameter.ndim <= 1 for parameter in module.parameters()):
-            first = next(reversed(units))
-            units[first] = (*units[first], name)
-        else:
-            units[name] = (name,)
-    return units
 
 
 @contextmanager

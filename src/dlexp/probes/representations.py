@@ -13,8 +13,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 from dlexp.data import Split
 from dlexp.data.stratify import subsample
 from dlexp.probes.activations import captured, representation_names
-from dlexp.training.evaluate import evaluating
-from dlexp.training.weight_averaging import recompute_batch_norm
+from dlexp.training.batch_statistics import recompute_batch_norm
+from dlexp.training.evaluate import device_of, evaluating
 
 INPUT = "input"  # the raw input, the representation before any layer
 
@@ -66,8 +66,7 @@ def representations(
         ValueError: the net has no such layer.
     """
     names = representation_names(net) if layers is None else list(layers)
-    parameter = next(net.parameters(), None)
-    device = split.y.device if parameter is None else parameter.device
+    device = device_of(net, split)
     parts: dict[str, list[Tensor]] = {name: [] for name in (INPUT, *names)}
     for start in range(0, len(split), batch_size):
         x = split.inputs(slice(start, start + batch_size)).to(device)

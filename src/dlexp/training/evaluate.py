@@ -25,11 +25,16 @@ def evaluating(net: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+def device_of(net: nn.Module, split: Split) -> torch.device:
+    """Where `net` computes: with its parameters, or, if it has none, where the labels of `split` are."""
+    parameter = next(net.parameters(), None)
+    return split.y.device if parameter is None else parameter.device
+
+
 @torch.no_grad()
 def predict(net: nn.Module, split: Split, batch_size: int = 512) -> Tensor:
     """Logits (N, K) of every sample of `split` in order, on the net's device."""
-    parameter = next(net.parameters(), None)
-    device = split.y.device if parameter is None else parameter.device
+    device = device_of(net, split)
     with evaluating(net):
         logits = [
             net(split.inputs(slice(start, start + batch_size)).to(device)) for start in range(0, len(split), batch_size)

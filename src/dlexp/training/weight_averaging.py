@@ -6,15 +6,12 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from dlexp.data import Split
-from dlexp.training.batches import batches
+from dlexp.training.batch_statistics import recompute_batch_norm
 from dlexp.training.callbacks import Callback, Training
-from dlexp.training.evaluate import evaluating
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 State = Mapping[str, Tensor]
@@ -67,31 +64,6 @@ class AveragedWeights(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.running.count, self.running.mean = state["count"], dict(state["mean"])
-
-
-@torch.no_grad()
-def recompute_batch_norm(net: nn.Module, split: Split, batch_size: int = 512) -> None:
-    """Running mean and variance of every batch normalisation, from one pass over `split` in a fixed random order.
-
-    Each batch counts the same; all other layers (dropout) are in evaluation mode. Modes, momenta and weights are
-    afterwards as before. A net without batch normalisation is left alone.
-    """
-    norms = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    if not norms:
-        return
-    device = next(net.parameters()).device
-    momenta = [norm.momentum for norm in norms]
-    with evaluating(net):
-        try:
-            for norm in norms:
-                norm.reset_running_stats()
-                norm.momentum = None  # a plain mean over the batches
-                norm.train()
-            for index in batches(len(split), batch_size, torch.Generator().manual_seed(0), split.y.device):
-                net(split.inputs(index).to(device))
-        finally:
-            for norm, momentum in zip(norms, momenta, strict=True):
-                norm.momentum = momentum
 
 
 def swa(optimizer: Optimizer, total_steps: int, *, start: Fraction, factor: Fraction) -> LRScheduler:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dlexp.data import Split
 from dlexp.probes.activations import as_features, captured
-from dlexp.training.evaluate import evaluating
+from dlexp.training.evaluate import device_of, evaluating
 
 
 @torch.no_grad()
@@ -24,8 +24,7 @@ def noisy_answers(
         layer -> (N, R, F) on the CPU, maps flattened; one repeat is one forward pass over the whole split.
     """
     generator = torch.Generator().manual_seed(seed)
-    parameter = next(net.parameters(), None)
-    x = split.inputs().to(split.y.device if parameter is None else parameter.device)
+    x = split.inputs().to(device_of(net, split))
     per_feature = scale.to(x).reshape(-1, *[1] * (x.ndim - 2))
     parts: dict[str, list[Tensor]] = {name: [] for name in layers}
     for _ in range(repeats):
