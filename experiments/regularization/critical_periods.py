@@ -296,8 +296,8 @@ def fisher(lab: Lab, params: Params, periods: Periods, done: Outcomes) -> None:
         "evaluation mode. Geometric means over the seeds.",
     )
     answer.table("fisher", trace_rows(traces, epochs, periods.length), "Trace of the Fisher information of all weights")
-    shown = [(NEVER, kind) for kind in REGULARISERS] + [(NEVER, *params.deficits, PAUSE)]
-    panels = [{label: each for label, each in traces.items() if label.startswith(kinds)} for kinds in shown]
+    shown = [(kind, NEVER) for kind in REGULARISERS] + [(*params.deficits, PAUSE, NEVER)]
+    panels = [{label: traces[label] for kind in kinds for label in traces if label.startswith(kind)} for kinds in shown]
     caption = "Trace of the Fisher information against the epoch, with 95 % intervals; the first window is shaded"
     answer.figure("fisher", draw_traces(panels, epochs, periods.early), caption)
     free = traces[NEVER]

@@ -211,9 +211,8 @@ def ambiguity(lab: Lab, scores: Scores) -> None:
     for kind in (ENSEMBLE, BAGGING, SNAPSHOTS):
         parts, _ = decomposed(scores.spent[kind], scores.largest, labels, squared_error_decomposition)
         rows.append({"way": kind, "size": scores.largest, **{part: fmean(values) for part, values in parts.items()}})
+        answer.metric(f"ambiguity_of_{kind.replace(' ', '_')}", rows[-1]["ambiguity"])
     answer.table("diversity", rows, "Brier score of the three kinds of ensembles, decomposed")
-    for row in rows:
-        answer.metric(f"ambiguity_of_{row['way'].replace(' ', '_')}", row["ambiguity"])
 
 
 def rules(lab: Lab, scores: Scores) -> None:
@@ -226,8 +225,7 @@ def rules(lab: Lab, scores: Scores) -> None:
         finite = {label: mean if np.isfinite(mean) else None for label, mean in means.items()}
         rows.append({"rule": rule, "size": size, **finite})
     answer.section("Three ways to combine")
-    caption = "Deep ensemble by rule; the log-loss of a vote is infinite (empty) where a label got no vote"
-    answer.table("rules", rows, caption)
+    answer.table("rules", rows, "Deep ensemble by rule; a vote's log-loss is infinite (empty) where a label got none")
     by_probabilities, by_logits, by_vote = ([each.accuracy for each in found[rule, scores.largest]] for rule in RULES)
     statement = f"With {scores.largest} members, average and vote have the same accuracy for practical purposes."
     difference = paired_interval(by_probabilities, by_vote)
@@ -275,9 +273,7 @@ def calibration(lab: Lab, scores: Scores) -> dict[str, dict[str, Any]]:
     answer.section("Calibration")
     caption = "With and without a temperature, fitted for everyone on validation samples; above 1: was too sure"
     answer.table("calibration", list(rows.values()), caption)
-    answer.figure(
-        "reliability", draw_reliability(bins), "Reliability on the test samples of all repetitions, with 95 % intervals"
-    )
+    answer.figure("reliability", draw_reliability(bins), "Reliability on the test samples of all repetitions")
     left = paired_interval(after[ONE], after[ENSEMBLE])
     statement = "The ensemble has a lower log-loss than one net even when both are given their best temperature."
     answer.claim(claim_above("gain_is_more_than_temperature", statement, left, NLL_GAP, "nats"))

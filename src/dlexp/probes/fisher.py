@@ -9,7 +9,6 @@ Fisher. As the trace needs no more than the squared norms of gradients,
 Achille, Rovere and Soatto 2019 (Critical learning periods in deep networks), section 3, follow it during training.
 """
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -17,13 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
-from torch.nn.functional import unfold
 
 from dlexp.errors import InputError
+from dlexp.probes.gradient_squares import is_known, squares
 from dlexp.training.evaluate import evaluating
 
 Squares = dict[str, float]  # parameter name -> sum over the rows of the squared norm of its gradient
-BatchNorms = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def fisher_trace(
@@ -57,10 +55,10 @@ def fisher_by_parameter(
     total = dict.fromkeys((name for name, _ in net.named_parameters()), 0.0)
     with evaluating(net):
         weights = directions(net, x, draws, generator, rows)  # (N, R, K)
-        squares = squares_by_layer if made_of_known_layers(net, x[:1]) else squares_by_sample
+        by_part = squares_by_layer if made_of_known_layers(net, x[:1]) else squares_by_sample
         sample = torch.arange(len(x), device=x.device).repeat_interleave(weights.shape[1])
         for part, direction in zip(torch.split(sample, rows), torch.split(weights.flatten(0, 1), rows), strict=True):
-            for name, value in squares(net, x[part], direction).items():
+            for name, value in by_part(net, x[part], direction).items():
                 total[name] += value / len(x)
     return total
 
@@ -117,10 +115,8 @@ def squares_by_layer(net: nn.Module, x: Tensor, direction: Tensor) -> Squares:
     found: Squares = {}
     for (name, (a, _)), d in zip(seen.items(), received, strict=True):
         if d is not None:
-            of_weight, of_bias = SQUARES[type(layers[name])](layers[name], a, d)
-            squares = {"weight": of_weight, "bias": of_bias}
             prefix = f"{name}." if name else ""
-            found |= {f"{prefix}{key}": float(squares[key]) for key, _ in layers[name].named_parameters(recurse=False)}
+            found |= {f"{prefix}{key}": value for key, value in squares(layers[name], a, d).items()}
     return found
 
 
@@ -145,12 +141,9 @@ def own_parameters(net: nn.Module) -> dict[str, nn.Module]:
 def made_of_known_layers(net: nn.Module, x: Tensor) -> bool:
     """Whether every parameter belongs to one linear map, convolution or batch norm that a forward pass calls once."""
     layers = own_parameters(net)
-    if any(type(module) not in SQUARES or not _plain(module) for module in layers.values()):
+    shared = len(list(net.named_parameters())) < len(list(net.named_parameters(remove_duplicate=False)))
+    if shared or not all(is_known(module) for module in layers.values()):
         return False
-    if len({id(parameter) for _, parameter in net.named_parameters(remove_duplicate=False)}) != len(
-        list(net.named_parameters(remove_duplicate=False))
-    ):
-        return False  # shared weights
     calls = dict.fromkeys(layers, 0)
 
     def count(name: str, *_: Any) -> None:
@@ -161,51 +154,3 @@ def made_of_known_layers(net: nn.Module, x: Tensor) -> bool:
             hooks.callback(module.register_forward_hook(partial(count, name)).remove)
         net(x)
     return all(number == 1 for number in calls.values())
-
-
-def _plain(module: nn.Module) -> bool:
-    if isinstance(module, nn.Conv2d):
-        return module.groups == 1 and module.padding_mode == "zeros" and not isinstance(module.padding, str)
-    return not isinstance(module, BatchNorms) or module.track_running_stats
-
-
-def _linear(layer: nn.Linear, a: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs (B, ..., I) and gradients (B, ..., O) -> squares of the gradients of weight and bias, summed over B."""
-    if a.ndim == 2:
-        norms = d.double().square().sum(dim=1)
-        return (norms * a.double().square().sum(dim=1)).sum(), norms.sum()
-    a, d = a.flatten(1, -2), d.flatten(1, -2)
-    return _squared(d.transpose(1, 2) @ a), _squared(d.sum(dim=1))
-
-
-def _convolution(layer: nn.Conv2d, a: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-    """The same for images (B, I, H, W) and (B, O, H', W')."""
-    patches = unfold(a, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
-    d = d.flatten(2)
-    return _squared(d @ patches.transpose(1, 2)), _squared(d.sum(dim=2))
-
-
-def _batch_norm(layer: nn.BatchNorm2d, a: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-    """The same for (B, C) or (B, C, ...), normalised by the running statistics."""
-    shape = (1, -1, *(1 for _ in a.shape[2:]))
-    assert layer.running_mean is not None
-    assert layer.running_var is not None
-    normalised = (a - layer.running_mean.view(shape)) / (layer.running_var.view(shape) + layer.eps).sqrt()
-    positions = tuple(range(2, a.ndim))
-    of_weight = d * normalised
-    if positions:
-        of_weight, d = of_weight.sum(dim=positions), d.sum(dim=positions)
-    return _squared(of_weight), _squared(d)
-
-
-def _squared(value: Tensor) -> Tensor:
-    return value.double().square().sum()
-
-
-SQUARES: dict[type[nn.Module], Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
-    nn.Linear: _linear,
-    nn.Conv2d: _convolution,
-    nn.BatchNorm1d: _batch_norm,
-    nn.BatchNorm2d: _batch_norm,
-}
-"""How each kind of layer is squared; subclasses may compute something else, so the type must be exact."""
