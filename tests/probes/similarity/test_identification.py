@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from dlexp.probes.similarity.identification import identification, identified, over_pairs
+from dlexp.probes.similarity.identification import (
+    gaps,
+    identification,
+    identified,
+    identified_by_layer,
+    over_pairs,
+    same_place,
+)
 from dlexp.stats import mean_interval
 
 
@@ -25,6 +32,14 @@ def test_identification_of_every_ordered_pair() -> None:
     assert np.isnan(found.diagonal()).all()
     assert found[0, 1] == 0.5
     assert found[1, 0] == found[0, 2] == found[2, 1] == 1
+    assert identified_by_layer(similarities).tolist() == [pytest.approx(5 / 6), 1]
+
+
+def test_layers_in_their_place_and_how_far_they_are_ahead() -> None:
+    similarities = np.zeros((2, 2, 2, 2))
+    similarities[0, 1] = [[0.9, 0.7], [0.5, 0.4]]
+    assert same_place(similarities)[0, 1].tolist() == [0.9, 0.4]
+    assert gaps(similarities)[0, 1] == pytest.approx((0.2 - 0.1) / 2)
 
 
 @pytest.mark.parametrize("n", [3, 4, 7])

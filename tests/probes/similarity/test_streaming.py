@@ -12,7 +12,7 @@ from dlexp.data import Split
 from dlexp.models import state_hash
 from dlexp.probes.activations import activations
 from dlexp.probes.similarity.cka import hsic, linear_cka, linear_gram, rbf_cka
-from dlexp.probes.similarity.streaming import StreamingCKA, compare_nets
+from dlexp.probes.similarity.streaming import StreamingCKA, against_one_batch, compare_nets
 
 
 def net(seed: int, *widths: int) -> nn.Sequential:
@@ -139,6 +139,31 @@ def test_a_dead_layer_is_like_nothing(split: Split) -> None:
     for kernel in ("linear", "rbf"):
         values = compare_nets([dead], split, batch_size=10, kernel=kernel).values
         assert values.tolist() == [[pytest.approx(1), 0], [0, 0]]
+
+
+def test_against_one_batch_is_a_plain_difference(split: Split) -> None:
+    pair = [net(0, 6, 8), net(1, 6, 8, 4)]
+    first, second = (
+        list(activations(each, split, names).values()) for each, names in zip(pair, (["0"], ["0", "2"]), strict=True)
+    )
+    whole = compare_nets(pair, split, [["0"], ["0", "2"]], batch_size=50)
+    found = against_one_batch(first, second, [16, 50], unbiased=True, seeds=[3, 4, 5])
+    assert found.shape == (2, 3)
+    assert found[1] == pytest.approx(np.zeros(3), abs=1e-9)
+    streamed = compare_nets(pair, split, [["0"], ["0", "2"]], batch_size=16, seed=4)
+    assert found[0, 1] == pytest.approx((streamed.between(0, 1) - whole.between(0, 1)).mean(), abs=1e-7)
+    biased = against_one_batch(first, second, [50], unbiased=False, seeds=[0])
+    assert biased[0, 0] == pytest.approx(
+        np.mean([[linear_cka(x, y, False) - linear_cka(x, y) for y in second] for x in first])
+    )
+
+
+def test_blocks_of_several_nets(split: Split) -> None:
+    found = compare_nets([net(0, 6, 8), net(1, 6, 8, 4), net(2, 6, 8)], split, batch_size=50)
+    blocks = found.blocks([0, 2], [1])
+    assert blocks.shape == (2, 1, 1, 2)
+    assert (blocks[1, 0] == found.between(2, 1)).all()
+    assert (found.between(2, 1) == found.between(1, 2).T).all()
 
 
 def test_what_cannot_be_streamed_is_refused(split: Split) -> None:

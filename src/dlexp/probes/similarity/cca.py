@@ -83,7 +83,9 @@ def pwcca(x: ArrayLike, y: ArrayLike, variance: float = VARIANCE) -> float:
     """Projection-weighted mean of the canonical correlations, in [0, 1], of (N, F1) and (N, F2).
 
     Not symmetric: the weights are those of `x`. They are sums of absolute values over its features, so that rotating
-    `x` changes the result; rotating `y`, or scaling either, does not. Otherwise as `svcca`.
+    `x` changes the result; rotating `y`, or scaling either, does not. Where correlations are equal (several are 1 if
+    the two keep more than N - 1 directions together) the variates are not unique, and the last digits are rounding's.
+    Otherwise as `svcca`.
     """
     check_same_samples(x, y)
     return weighted_correlation(leading(x, variance), leading(y, variance))

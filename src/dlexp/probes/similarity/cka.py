@@ -102,8 +102,8 @@ def linear_cka(x: ArrayLike, y: ArrayLike, unbiased: bool = True) -> float:
 
     Returns:
         1 for equal representations up to rotation and scale. Unbiased: in [-1, 1], 0 on average where the two are
-        independent (the ratio of unbiased estimates; N >= 4). Biased: in [0, 1], and above 0 where they are
-        independent, the more so the more features there are for the samples. 0 where one does not vary.
+        independent (the ratio of unbiased estimates; N >= 4). Biased: in [0, 1]; of independent Gaussian features
+        about F / (F + N) for F = F1 = F2. 0 where one does not vary.
 
     Raises:
         ValueError: not matrices of the same, enough samples, or not finite.

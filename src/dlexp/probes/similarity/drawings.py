@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlexp.plots import COLOURS, HATCHES, error_bar, figure
+from dlexp.plots import COLOURS, HATCHES, curves, error_bar, figure, legend
 from dlexp.probes.similarity.features import Matrix
 from dlexp.stats import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+UPRIGHT = 6  # more layers than this are named upright
 WRITTEN = 10  # more layers than this, and the numbers would not fit into their cells
 Panel = tuple[Matrix, Sequence[str], Sequence[str]]  # (L1, L2) similarities, names of the rows, names of the columns
 
@@ -43,6 +44,31 @@ def draw_maps(panels: Mapping[str, Panel], label: str, columns: int = 3) -> "Fig
     return made
 
 
+def draw_against_size(
+    sizes: Sequence[int], series: Mapping[str, Sequence[Interval]], xlabel: str, ylabel: str
+) -> "Figure":
+    """One line per series over numbers of samples (a logarithmic axis), and a line at 0."""
+    made, axes = figure()
+    curves(axes, sizes, series)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    legend(axes, columns=3)
+    return made
+
+
+def draw_by_place(layers: Sequence[str], series: Mapping[str, Sequence[Interval]], ylabel: str) -> "Figure":
+    """One line per series over the layers."""
+    made, axes = figure(8.0)
+    curves(axes, range(len(layers)), series)
+    axes.set_xticks(range(len(layers)), layers, rotation=90 if len(layers) > UPRIGHT else 0)
+    axes.set(xlabel="layer (place)", ylabel=ylabel, ylim=(-0.05, 1.05))
+    legend(axes, columns=3)
+    return made
+
+
 def draw_identification(series: Mapping[str, Mapping[str, Interval]], chance: float, xlabel: str) -> "Figure":
     """A group of horizontal bars per measure, one bar per kind of net, and a line at chance.
 
@@ -63,5 +89,5 @@ def draw_identification(series: Mapping[str, Mapping[str, Interval]], chance: fl
     axes.set_yticks(range(len(measures)), measures)
     axes.invert_yaxis()
     axes.set(xlabel=xlabel, xlim=(0, 1.08))
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, borderaxespad=0.2)
+    legend(axes)
     return made

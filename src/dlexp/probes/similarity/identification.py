@@ -37,6 +37,31 @@ def identification(similarities: Values) -> Values:
     return made
 
 
+def identified_by_layer(similarities: Values) -> Values:
+    """(n, n, L, L) -> (L,): share of all ordered pairs of nets in which each layer is identified."""
+    n = len(similarities)
+    pairs = [similarities[a, b] for a in range(n) for b in range(n) if a != b]
+    mean: Values = np.mean([identified(each) for each in pairs], axis=0)
+    return mean
+
+
+def gaps(similarities: Values) -> Values:
+    """(n, n, L, L) -> (n, n): by how much the layer in its place beats the best other one, mean over layers.
+
+    Negative where another layer is more similar on average.
+    """
+    in_place = np.eye(similarities.shape[2], dtype=bool)
+    others = np.where(in_place, -np.inf, similarities).max(axis=3)
+    mean: Values = (same_place(similarities) - others).mean(axis=2)
+    return mean
+
+
+def same_place(similarities: Values) -> Values:
+    """(n, n, L, L) -> (n, n, L): the similarity of the layers in the same place."""
+    made: Values = similarities.diagonal(axis1=2, axis2=3)
+    return made
+
+
 def over_pairs(values: Values, level: float = LEVEL) -> Interval:
     """Mean over all pairs of different nets, with an interval over nets: pairs that share a net are not independent.
 

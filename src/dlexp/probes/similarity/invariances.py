@@ -31,10 +31,10 @@ def changed(x: ArrayLike, rng: np.random.Generator) -> dict[str, Matrix]:
 def movements(
     measures: Mapping[str, Callable[[ArrayLike, ArrayLike], float]], x: ArrayLike, y: ArrayLike, seed: int
 ) -> dict[str, dict[str, float]]:
-    """measure -> map -> |s(x', y) - s(x, y)| for each x' of `changed`; 0 where the measure is invariant."""
+    """measure -> map -> |s(x', y) - s(x, y)| for the x' of `changed`, to 9 decimals: 0 where it is invariant."""
     versions = changed(x, np.random.default_rng(seed))
     made = {}
     for name, measure in measures.items():
         before = measure(x, y)
-        made[name] = {change: abs(measure(version, y) - before) for change, version in versions.items()}
+        made[name] = {change: round(abs(measure(version, y) - before), 9) for change, version in versions.items()}
     return made

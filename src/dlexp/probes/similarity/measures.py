@@ -16,6 +16,7 @@ from dlexp.probes.similarity.cka import FRACTION, aligned_gram, alignment
 from dlexp.probes.similarity.features import check_same_samples
 from dlexp.probes.similarity.procrustes import overlap, shape_of
 from dlexp.probes.similarity.rsa import dissimilarity_ranks, rank_correlation
+from dlexp.probes.similarity.shape_metric import responses, shape_similarity
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ MEASURES = {
     "Procrustes": Measure(shape_of, overlap, 0),
     "RSA": Measure(dissimilarity_ranks, rank_correlation, -1),
 }
+
+
+def stochastic_shape(alpha: float, dimensions: int | None = None) -> Measure:
+    """The stochastic shape metric as a similarity, 1 - d^2 / 2 in [0, 1]; takes draws (N, R, F), see `responses`."""
+    return Measure(partial(responses, alpha=alpha, dimensions=dimensions), shape_similarity, 0)
 
 
 def layers_by_layers(measure: Measure, nets: Sequence[Sequence[Any]]) -> NDArray[np.float64]:

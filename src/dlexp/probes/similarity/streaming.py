@@ -25,7 +25,7 @@ from dlexp.probes.similarity.cka import (
     rbf_gram,
 )
 from dlexp.probes.similarity.features import Matrix
-from dlexp.training.evaluate import evaluating
+from dlexp.training.evaluate import device_of, evaluating
 
 
 class StreamingCKA:
@@ -103,6 +103,11 @@ class Similarities:
         part: Matrix = self.values[ends[first] : ends[first + 1], ends[second] : ends[second + 1]]
         return part
 
+    def blocks(self, rows: Iterable[int], columns: Iterable[int]) -> Matrix:
+        """(n, m, L1, L2): the same for all pairs of nets; those of `rows` have L1 layers each, of `columns` L2."""
+        across = list(columns)
+        return np.array([[self.between(first, second) for second in across] for first in rows])
+
 
 @torch.no_grad()
 def compare_nets(
@@ -134,16 +139,42 @@ def compare_nets(
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed)).to(split.y.device)
     for index in torch.split(order, batch_size):
         if len(index) >= LEAST:
-            accumulated.update(_features(nets, split.inputs(index), names, pooled))
+            accumulated.update(_features(nets, split, index, names, pooled))
     return Similarities(names, accumulated.similarities())
 
 
-def _features(nets: Sequence[nn.Module], x: Tensor, names: Sequence[Sequence[str]], pooled: bool) -> Iterator[Tensor]:
+def against_one_batch(
+    first: Sequence[Tensor], second: Sequence[Tensor], batch_sizes: Sequence[int], unbiased: bool, seeds: Sequence[int]
+) -> Matrix:
+    """What streaming costs: (batch sizes, orders), CKA streamed in an order minus the unbiased one of all at once.
+
+    Each is the mean over all pairs of a representation (N, F) of `first` with one of `second`; one order per seed.
+    """
+    both = [*first, *second]
+
+    def mean_cka(batches: Sequence[Tensor], unbiased: bool) -> float:
+        accumulated = StreamingCKA(len(both), unbiased=unbiased)
+        for index in batches:
+            if len(index) >= LEAST:
+                accumulated.update(features[index] for features in both)
+        return float(accumulated.similarities()[: len(first), len(first) :].mean())
+
+    n = len(both[0])
+    whole = mean_cka([torch.arange(n)], unbiased=True)
+    orders = [torch.randperm(n, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return np.array(
+        [[mean_cka(torch.split(order, size), unbiased) - whole for order in orders] for size in batch_sizes]
+    )
+
+
+def _features(
+    nets: Sequence[nn.Module], split: Split, index: Tensor, names: Sequence[Sequence[str]], pooled: bool
+) -> Iterator[Tensor]:
     """The layers of one net after the other; those of a net are let go before the next one runs."""
+    x = split.inputs(index)
     for net, layers in zip(nets, names, strict=True):
-        parameter = next(net.parameters(), None)
         with evaluating(net), captured(net, layers) as outputs:
-            net(x if parameter is None else x.to(parameter.device))
+            net(x.to(device_of(net, split)))
             made = dict(outputs)
         outputs.clear()
         for layer in layers:
