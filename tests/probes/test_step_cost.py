@@ -26,7 +26,7 @@ def test_steps_are_timed_in_turn_and_blocks_are_medians(monkeypatch: pytest.Monk
     monkeypatch.setattr(step_cost.time, "perf_counter", lambda: clock[0])
     found = alternated_seconds({"a": lambda: step("a"), "b": lambda: step("b")}, blocks=2, repetitions=3, warm_up=2)
     assert found == {"a": [2.0, 5.0], "b": [3.0, 7.0]}
-    assert calls == ["a", "b"] * 8
+    assert calls == ["a", "b"] * 2 + ["a", "b", "b", "a"] * 3  # warm-up, then there and back
 
 
 def test_one_thread_while_timing_and_as_before_afterwards() -> None:

@@ -20,15 +20,17 @@ def alternated_seconds(
     """Seconds of each step: per block the median of `repetitions`, with one torch thread.
 
     All steps are timed in turn, again and again, so that what slows the machine down for a while slows all of them;
-    compare them block by block.
+    compare them block by block. Every second turn goes backwards: no step always finds the caches as the same other one
+    left them.
     """
     times: dict[str, list[float]] = {name: [] for name in steps}
+    forwards = list(steps.items())
     with torch_threads(1):
         for _ in range(warm_up):
             for step in steps.values():
                 step()
-        for _ in range(blocks * repetitions):
-            for name, step in steps.items():
+        for turn in range(blocks * repetitions):
+            for name, step in forwards if turn % 2 == 0 else reversed(forwards):
                 start = time.perf_counter()
                 step()
                 times[name].append(time.perf_counter() - start)
