@@ -22,8 +22,8 @@ def test_every_measure_has_every_layer_trained_and_random_with_intervals(smoke: 
             assert row["difference"] == pytest.approx(row["trained"] - row["random weights"])
             for kind in ("trained", "random weights", "difference"):
                 assert row[f"{kind}: low"] <= row[kind] <= row[f"{kind}: high"]
-    # 8 x 8 pixels; 16, 16, 32 and 64 channels within 128 features; ten logits.
-    assert [row["features"] for row in smoke.table("linear_probe")] == [64, 64, 64, 128, 64, 10]
+    # 8 x 8 pixels; 16, 16, 32 and 64 channels within 64 features; ten logits.
+    assert [row["features"] for row in smoke.table("linear_probe")] == [64, 64, 64, 32, 64, 10]
     assert {"figures/by_layer.png", "figures/views.png"} == set(smoke.answer["figures"])
 
 
@@ -87,7 +87,7 @@ def test_the_discussion_answers_and_reads_what_is_not_supported(smoke: Any) -> N
             "dataset.val_fraction=0: the probe's penalty and the tunnel are chosen on validation samples",
         ),
         (["params.view=tsn"], "params.view=tsn: there is no such map; did you mean 'tsne'?"),
-        (["params.neighbours=500"], "params.neighbours=500: there are 200 training samples; lower it"),
+        (["params.neighbours=500"], "params.neighbours=500: there are 150 training samples; lower it"),
         (
             ["model=mlp", "model.widths=[8]"],
             "model: it has fewer than two hidden layers, and nothing to compare; make it deeper",
