@@ -17,6 +17,8 @@ from dlexp.catalogue import store_table, values_of
         ("Literal['a', 'b']", "a | b"),
         ("Literal['a b', 3, None]", "a b | 3 | None"),
         ("Annotated[list[Literal['a', 'b']], Field(min_length=1)]", "list[a | b]"),
+        ("Annotated[list[dict[str, Any]], Field(min_length=1)]", "list[dict[str, Any]]"),
+        ("dict[str, Annotated[int, Field(ge=1)]]", "dict[str, int >= 1]"),
     ],
 )
 def test_ranges_in_words(annotation: str, words: str) -> None:

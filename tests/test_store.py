@@ -1,3 +1,4 @@
+import ast
 import dataclasses
 import logging
 import os
@@ -215,16 +216,34 @@ def test_data_arithmetic_code_torch_and_weights_change_the_key(store: Store, tmp
 def test_the_code_version_follows_every_source_file_of_the_training_path(tmp_path: Path, monkeypatch) -> None:
     version: Callable[[], str] = store_module.code_version.__wrapped__
     monkeypatch.setattr(store_module, "__file__", str(tmp_path / "store.py"))
-    for package in ("data", "models", "training", "probes"):
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "a.py").write_text("x = 1")
+    files = [tmp_path / (part if part.endswith(".py") else f"{part}/a.py") for part in store_module.CODE]
+    other = tmp_path / "probes" / "a.py"
+    for file in (*files, other):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("x = 1")
     versions = [version()]
-    for package in ("data", "models", "training"):
-        (tmp_path / package / "a.py").write_text("x = 2")
+    for file in files:
+        file.write_text("x = 2")
         versions.append(version())
-    assert len(set(versions)) == 4
-    (tmp_path / "probes" / "a.py").write_text("x = 2")  # probes do not train
+    assert len(set(versions)) == len(files) + 1
+    other.write_text("x = 2")  # probes do not train
     assert version() == versions[-1]
+
+
+def test_the_training_path_imports_nothing_else_that_could_change_a_result() -> None:
+    here = Path(store_module.__file__).parent
+    parts = [here / part for part in store_module.CODE]
+    sources = [file for part in parts for file in (part.rglob("*.py") if part.is_dir() else [part])]
+    imported = {
+        node.module
+        for file in sources
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dlexp.")
+    }
+    packages = tuple(f"dlexp.{part.removesuffix('.py').replace('/', '.')}" for part in store_module.CODE)
+    others = {name for name in imported if not any(f"{name}.".startswith(f"{package}.") for package in packages)}
+    # How settings are checked and processes run: no number comes from there.
+    assert others <= {f"dlexp.{name}" for name in ("errors", "parallel", "processes", "schema", "store")}
 
 
 def test_two_processes_that_want_the_same_net_train_it_once(store: Store, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -81,17 +80,23 @@ def _parameters(exercise: Exercise) -> str:
 
 def values_of(annotation: str) -> str:
     """A parameter's type and range in words: 'list[Annotated[float, Field(gt=0, lt=1)]]' -> 'list[float > 0, < 1]'."""
-    annotation = re.sub(r"Literal\[([^\[\]]*)\]", lambda literal: _either(literal[1]), annotation)
-    innermost = re.compile(r"Annotated\[((?:[^\[\]]|\[[^\[\]]*\])*?), Field\(([^()]*)\)\]")
-    while found := innermost.search(annotation):
-        limits = [f"{SIGNS[sign]} {limit}" for sign, limit in re.findall(r"\b(gt|ge|lt|le)=([^,)]+)", found[2])]
-        annotation = annotation.replace(found[0], f"{found[1]} {', '.join(limits)}".strip())
-    return annotation
+    return _words(ast.parse(annotation, mode="eval").body)
 
 
-def _either(choices: str) -> str:
-    """The choices of a `Literal[...]` in words: "'a', 'b c'" -> 'a | b c'."""
-    return " | ".join(map(str, ast.literal_eval(f"({choices},)")))
+def _words(node: ast.expr) -> str:
+    if isinstance(node, ast.BinOp):
+        return f"{_words(node.left)} | {_words(node.right)}"
+    if not isinstance(node, ast.Subscript):
+        return ast.unparse(node)
+    kind, inside = ast.unparse(node.value), node.slice
+    parts = inside.elts if isinstance(inside, ast.Tuple) else [inside]
+    if kind == "Literal":
+        return " | ".join(str(ast.literal_eval(part)) for part in parts)
+    if kind == "Annotated":
+        limits = [keyword for field in parts[1:] if isinstance(field, ast.Call) for keyword in field.keywords]
+        said = [f"{SIGNS[each.arg]} {ast.unparse(each.value)}" for each in limits if each.arg in SIGNS]
+        return f"{_words(parts[0])} {', '.join(said)}".strip()
+    return f"{kind}[{', '.join(map(_words, parts))}]"
 
 
 def _scales(exercise: Exercise) -> str:

@@ -21,8 +21,8 @@ from dlexp.training.trained_file import DamagedFileError, load_trained, read_hea
 
 log = logging.getLogger(__name__)
 
-CODE = ("data", "models", "training")
-"""The packages whose source decides what a training gives."""
+CODE = ("data", "models", "training", "probes/fisher.py", "probes/gradient_squares.py")
+"""The packages and files whose source decides what a training gives: its weights, and what is measured on the way."""
 
 ABANDONED_AFTER = 3600.0
 """Seconds after which the temporary file of a writer that was killed is removed."""
@@ -191,10 +191,11 @@ class Store:
 
 @functools.cache
 def code_version() -> str:
-    """SHA-256 over the source files of the packages in `CODE`, by relative path and contents."""
+    """SHA-256 over the source files in `CODE`, by relative path and contents."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for path in sorted(path for package in CODE for path in (here / package).rglob("*.py")):
+    parts = [here / part for part in CODE]
+    for path in sorted(path for part in parts for path in (part.rglob("*.py") if part.is_dir() else [part])):
         digest.update(f"{path.relative_to(here).as_posix()}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
