@@ -12,7 +12,7 @@ from dlexp.models.cnn import cnn
 from dlexp.models.inputs import Normalized
 from dlexp.models.mlp import mlp
 from dlexp.models.torchvision_classifier import classifier
-from dlexp.probes.activations import activation_batches, activations, as_features, captured, representation_names
+from dlexp.probes.activations import activation_batches, activations, captured, coarse_features, representation_names
 
 
 @pytest.fixture(autouse=True)
@@ -53,11 +53,19 @@ def test_the_last_representation_is_the_logits() -> None:
     torch.testing.assert_close(activations(net, split_of(x), names)[names[-1]], net(x).detach())
 
 
-def test_maps_are_flattened_or_averaged_over_positions() -> None:
-    maps = torch.arange(24.0).reshape(1, 2, 3, 4)
-    assert torch.equal(as_features(maps), torch.arange(24.0).reshape(1, 24))
-    assert torch.equal(as_features(maps, pooled=True), torch.tensor([[5.5, 17.5]]))
-    assert torch.equal(as_features(torch.ones(3, 2), pooled=True), torch.ones(3, 2))
+def test_maps_are_averaged_over_as_many_cells_as_fit() -> None:
+    maps = torch.arange(32.0).reshape(1, 2, 4, 4)
+    assert torch.equal(coarse_features(maps, None), maps.flatten(1))
+    assert torch.equal(coarse_features(maps, 32), maps.flatten(1))
+    quarters = maps.reshape(1, 2, 2, 2, 2, 2).mean(dim=(3, 5)).flatten(1)
+    for most in (8, 17, 31):  # 2 x 2 cells of 2 channels are 8, 3 x 3 are 18
+        expected = quarters if most < 18 else coarse_features(maps, 18)
+        torch.testing.assert_close(coarse_features(maps, most), expected)
+    assert coarse_features(maps, 18).shape == (1, 18)
+    torch.testing.assert_close(coarse_features(maps, 7), maps.mean(dim=(2, 3)))
+    torch.testing.assert_close(coarse_features(maps, 1), maps.mean(dim=(2, 3)))
+    vectors = torch.rand(3, 50)
+    assert torch.equal(coarse_features(vectors, 10), vectors)
 
 
 def test_batches_come_in_order_and_together_are_all() -> None:

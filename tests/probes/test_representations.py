@@ -12,7 +12,7 @@ from dlexp.models.inputs import Normalized
 from dlexp.models.mlp import mlp
 from dlexp.probes.activations import activations
 from dlexp.probes.layer_measures import CHOICE, FEATURES, KNN, PROBE, Splits, measure_layers, over_nets, read_layers
-from dlexp.probes.representations import at_most, coarse_features, representations, untrained
+from dlexp.probes.representations import at_most, representations, untrained
 from dlexp.probes.separability import fit_linear_probe, knn_accuracy
 
 
@@ -38,23 +38,8 @@ def test_the_input_comes_first_and_the_rest_are_the_nets_activations() -> None:
     for name, features in activations(net, split, ["layer1", "layer2", "fc"]).items():
         np.testing.assert_allclose(found[name].x, features.double().numpy(), rtol=1e-5, atol=1e-6)
         assert found[name].y.tolist() == split.y.tolist()
-    pooled = activations(net, split, ["layer2"], pooled=True)["layer2"]
+    pooled = activations(net, split, ["layer2"])["layer2"].reshape(10, 6, -1).mean(dim=2)
     np.testing.assert_allclose(representations(net, split, ["layer2"], most=1)["layer2"].x, pooled, rtol=1e-5)
-
-
-def test_maps_are_averaged_over_as_many_cells_as_fit() -> None:
-    maps = torch.arange(32.0).reshape(1, 2, 4, 4)
-    assert torch.equal(coarse_features(maps, None), maps.flatten(1))
-    assert torch.equal(coarse_features(maps, 32), maps.flatten(1))
-    quarters = maps.reshape(1, 2, 2, 2, 2, 2).mean(dim=(3, 5)).flatten(1)
-    for most in (8, 17, 31):  # 2 x 2 cells of 2 channels are 8, 3 x 3 are 18
-        expected = quarters if most < 18 else coarse_features(maps, 18)
-        torch.testing.assert_close(coarse_features(maps, most), expected)
-    assert coarse_features(maps, 18).shape == (1, 18)
-    torch.testing.assert_close(coarse_features(maps, 7), maps.mean(dim=(2, 3)))
-    torch.testing.assert_close(coarse_features(maps, 1), maps.mean(dim=(2, 3)))
-    vectors = torch.rand(3, 50)
-    assert torch.equal(coarse_features(vectors, 10), vectors)
 
 
 def test_a_draw_keeps_the_shares_of_the_classes_and_is_always_the_same() -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from dlexp.data import Split
 from dlexp.models.inputs import bare
@@ -49,34 +50,40 @@ def _keep(outputs: dict[str, Tensor], name: str, module: nn.Module, inputs: obje
 
 @torch.no_grad()
 def activation_batches(
-    net: nn.Module, split: Split, layers: Sequence[str], batch_size: int = 512, pooled: bool = False
+    net: nn.Module, split: Split, layers: Sequence[str], batch_size: int = 512, most: int | None = None
 ) -> Iterator[dict[str, Tensor]]:
     """The representations of `split` in order, one batch at a time: layer -> (B, F) on the net's device.
 
-    Maps (B, C, H, W) are flattened to C*H*W features, or with `pooled` averaged over positions to C. The net is in
-    evaluation mode during a pass and in its own mode between two batches.
+    Maps (B, C, H, W) are flattened to C*H*W features, or with `most` averaged to fewer, see `coarse_features`. The net
+    is in evaluation mode during a pass and in its own mode between two batches.
     """
     device = device_of(net, split)
     for start in range(0, len(split), batch_size):
         x = split.inputs(slice(start, start + batch_size)).to(device)
         with evaluating(net), captured(net, layers) as outputs:
             net(x)
-        yield {name: as_features(outputs[name], pooled) for name in layers}
+        yield {name: coarse_features(outputs[name], most) for name in layers}
 
 
 def activations(
-    net: nn.Module, split: Split, layers: Sequence[str], batch_size: int = 512, pooled: bool = False
+    net: nn.Module, split: Split, layers: Sequence[str], batch_size: int = 512, most: int | None = None
 ) -> dict[str, Tensor]:
     """All of `activation_batches` at once: layer -> (N, F), on the CPU. Needs N x F numbers of memory per layer."""
     parts: dict[str, list[Tensor]] = {name: [] for name in layers}
-    for batch in activation_batches(net, split, layers, batch_size, pooled):
+    for batch in activation_batches(net, split, layers, batch_size, most):
         for name, features in batch.items():
             parts[name].append(features.cpu())
     return {name: torch.cat(each) for name, each in parts.items()}
 
 
-def as_features(output: Tensor, pooled: bool = False) -> Tensor:
-    """(B, ...) -> (B, F): flattened, or maps (B, C, H, W) averaged over positions."""
-    if pooled and output.ndim > 2:
-        return output.flatten(2).mean(dim=2)
+def coarse_features(output: Tensor, most: int | None) -> Tensor:
+    """(B, ...) -> (B, F) with F <= `most` where `output` is maps (B, C, H, W): averaged over a grid of equal cells.
+
+    The finest square grid that fits is used: 1 x 1, the mean over all positions, where `most` < 4 C (F is then C,
+    which may be more than `most`). `most=None`, vectors and maps that fit: flattened, nothing is averaged.
+    """
+    if most is not None and output.ndim == 4 and output[0].numel() > most:
+        cells = max(1, int((most / output.shape[1]) ** 0.5))
+        height, width = output.shape[2:]
+        output = adaptive_avg_pool2d(output, (min(cells, height), min(cells, width)))
     return output.flatten(1)

@@ -8,13 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 from dlexp.data import Split
 from dlexp.data.stratify import subsample
-from dlexp.probes.activations import captured, representation_names
+from dlexp.probes.activations import activations, coarse_features, representation_names
 from dlexp.training.batch_statistics import recompute_batch_norm
-from dlexp.training.evaluate import device_of, evaluating
 
 INPUT = "input"  # the raw input, the representation before any layer
 
@@ -34,20 +32,6 @@ def at_most(split: Split, most: int) -> Split:
     return split.select(chosen.to(split.y.device))
 
 
-def coarse_features(output: Tensor, most: int | None) -> Tensor:
-    """(B, ...) -> (B, F) with F <= `most` where `output` is maps (B, C, H, W): averaged over a grid of equal cells.
-
-    The finest square grid that fits is used: 1 x 1, the mean over all positions, where `most` < 4 C (F is then C,
-    which may be more than `most`). `most=None`, vectors and maps that fit: flattened, nothing is averaged.
-    """
-    if most is not None and output.ndim == 4 and output[0].numel() > most:
-        cells = max(1, int((most / output.shape[1]) ** 0.5))
-        height, width = output.shape[2:]
-        output = adaptive_avg_pool2d(output, (min(cells, height), min(cells, width)))
-    return output.flatten(1)
-
-
-@torch.no_grad()
 def representations(
     net: nn.Module,
     split: Split,
@@ -66,16 +50,9 @@ def representations(
         ValueError: the net has no such layer.
     """
     names = representation_names(net) if layers is None else list(layers)
-    device = device_of(net, split)
-    parts: dict[str, list[Tensor]] = {name: [] for name in (INPUT, *names)}
-    for start in range(0, len(split), batch_size):
-        x = split.inputs(slice(start, start + batch_size)).to(device)
-        with evaluating(net), captured(net, names) as outputs:
-            net(x)
-        for name, output in {INPUT: x, **{name: outputs[name] for name in names}}.items():
-            parts[name].append(coarse_features(output, most).double().cpu())
+    read = {INPUT: coarse_features(split.inputs(), most), **activations(net, split, names, batch_size, most)}
     y = split.y.cpu().numpy()
-    return {name: Samples(torch.cat(each).numpy(), y) for name, each in parts.items()}
+    return {name: Samples(features.double().cpu().numpy(), y) for name, features in read.items()}
 
 
 def untrained(net: nn.Module, initial: Mapping[str, Tensor], split: Split, batch_size: int = 512) -> nn.Module:

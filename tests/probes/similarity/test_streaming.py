@@ -123,9 +123,9 @@ def test_maps_flattened_or_pooled_and_the_net_left_alone() -> None:
     made = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU())
     made.train()
     before = state_hash(made)
-    for pooled in (False, True):
-        found = compare_nets([made, made], images, [["0", "1"], ["2"]], batch_size=20, pooled=pooled)
-        features = activations(made, images, ["0", "2"], pooled=pooled)
+    for most in (None, 1):
+        found = compare_nets([made, made], images, [["0", "1"], ["2"]], batch_size=20, most=most)
+        features = activations(made, images, ["0", "2"], most=most)
         assert found.between(0, 1)[0, 0] == pytest.approx(linear_cka(features["0"], features["2"]))
     assert made.training
     assert state_hash(made) == before

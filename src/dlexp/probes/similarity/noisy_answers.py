@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dlexp.data import Split
-from dlexp.probes.activations import as_features, captured
+from dlexp.probes.activations import captured
 from dlexp.training.evaluate import device_of, evaluating
 
 
@@ -32,5 +32,5 @@ def noisy_answers(
         with evaluating(net), captured(net, layers) as outputs:
             net(x + per_feature * noise)
         for name in layers:
-            parts[name].append(as_features(outputs[name]).cpu())
+            parts[name].append(outputs[name].flatten(1).cpu())
     return {name: torch.stack(each, dim=1) for name, each in parts.items()}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dlexp.data import Split
-from dlexp.probes.activations import as_features, captured, representation_names
+from dlexp.probes.activations import captured, coarse_features, representation_names
 from dlexp.probes.similarity.cka import (
     FRACTION,
     LEAST,
@@ -117,7 +117,7 @@ def compare_nets(
     batch_size: int = 256,
     kernel: Literal["linear", "rbf"] = "linear",
     unbiased: bool = True,
-    pooled: bool = False,
+    most: int | None = None,
     seed: int = 0,
 ) -> Similarities:
     """CKA of every layer of every net with every other, in one pass over `split`.
@@ -125,7 +125,7 @@ def compare_nets(
     Args:
         layers: names of submodules of each net; None: `representation_names` of each.
         batch_size: samples per estimate of HSIC, >= 4; more cost memory and make the estimate less noisy.
-        pooled: average maps over positions; else they are flattened.
+        most: of the features of maps, see `coarse_features`; None: flattened, 1: averaged over positions.
         seed: of the order of the samples. It is random, since batches of one class each would estimate the similarity
             within classes. Up to three samples that are left over for the last batch are not used.
 
@@ -139,7 +139,7 @@ def compare_nets(
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed)).to(split.y.device)
     for index in torch.split(order, batch_size):
         if len(index) >= LEAST:
-            accumulated.update(_features(nets, split, index, names, pooled))
+            accumulated.update(_features(nets, split, index, names, most))
     return Similarities(names, accumulated.similarities())
 
 
@@ -168,7 +168,7 @@ def against_one_batch(
 
 
 def _features(
-    nets: Sequence[nn.Module], split: Split, index: Tensor, names: Sequence[Sequence[str]], pooled: bool
+    nets: Sequence[nn.Module], split: Split, index: Tensor, names: Sequence[Sequence[str]], most: int | None
 ) -> Iterator[Tensor]:
     """The layers of one net after the other; those of a net are let go before the next one runs."""
     x = split.inputs(index)
@@ -178,4 +178,4 @@ def _features(
             made = dict(outputs)
         outputs.clear()
         for layer in layers:
-            yield as_features(made.pop(layer), pooled)
+            yield coarse_features(made.pop(layer), most)
