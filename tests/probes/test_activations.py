@@ -106,3 +106,15 @@ def test_an_unknown_layer_is_named() -> None:
     net = mlp((6,), 3, widths=[8], activation=nn.ReLU)
     with pytest.raises(ValueError, match="the net has no layer conv9; it has layer1, fc"), captured(net, ["conv9"]):
         pass
+
+
+def test_what_follows_in_place_does_not_change_what_was_read() -> None:
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(inplace=True), nn.Linear(4, 2))
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    with captured(net, ["0"]) as outputs:
+        y = net(x)
+    assert torch.equal(outputs["0"], net[0](x))
+    assert (outputs["0"] < 0).any()
+    assert torch.equal(y, net(x))
+    (gradient,) = torch.autograd.grad(y.sum(), outputs["0"])  # the copy is on the way from the layer to the loss
+    assert torch.allclose(gradient, (outputs["0"] > 0) * net[2].weight.sum(dim=0))

@@ -44,8 +44,10 @@ def captured(net: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor
         yield outputs
 
 
-def _keep(outputs: dict[str, Tensor], name: str, module: nn.Module, inputs: object, output: Tensor) -> None:
+def _keep(outputs: dict[str, Tensor], name: str, module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    """Keep the output and let the net go on with a copy, which an in-place relu behind the layer may change."""
     outputs[name] = output
+    return output.clone()
 
 
 @torch.no_grad()
