@@ -168,9 +168,8 @@ def train(lab: Lab, tasks: dict[str, list[Pairs]]) -> dict[tuple[str, int, int],
     for task, seeds in tasks.items():
         for i, seed in enumerate(lab.seeds):
             recipe = lab.recipe(seed)
-            kept = sorted({0, *recipe.trainer.snapshot_epochs})
             for j, (seen, _) in enumerate(seeds[i]):
-                recipes[task, i, j] = replace(recipe, trainer=replace(recipe.trainer, snapshot_epochs=kept))
+                recipes[task, i, j] = replace(recipe, trainer=recipe.trainer.keeping_start())
                 data[task, i, j] = seen
     names = {at: f"{at[0]} {at[2]}/{lab.seeds[at[1]]}" for at in recipes}
     trained = lab.train({names[at]: recipes[at] for at in names}, data={names[at]: data[at] for at in names})

@@ -144,8 +144,7 @@ def train(lab: Lab) -> dict[str, list[nn.Module]]:
 
     def with_start(seed: int) -> Recipe:
         recipe = lab.recipe(seed)
-        kept = sorted({0, *recipe.trainer.snapshot_epochs})
-        return replace(recipe, trainer=replace(recipe.trainer, snapshot_epochs=kept))
+        return replace(recipe, trainer=recipe.trainer.keeping_start())
 
     trained = lab.train({f"net/{seed}": with_start(seed) for seed in lab.seeds})
     before = [untrained(each.net, each.snapshots[0], lab.dataset.train) for each in trained.values()]

@@ -140,14 +140,14 @@ def indicators(lab: Lab, params: Params, bench: Bench) -> None:
     """The tables: counts with accuracies, times with quartiles, and the claims about counts."""
     answer, trainer = lab.answer, lab.config["trainer"]
     steps = trainer["epochs"] * steps_per_epoch(len(lab.dataset.train), trainer["batch_size"])
+    untrained = dict.fromkeys(("accuracy", "accuracy low", "accuracy high"))
     rows, timed = [], []
     for shape, costs in bench.costs.items():
-        accuracy = bench.mean_accuracy(shape) if shape in bench.accuracy else None
         row: dict[str, Any] = {"net": shape.family, "neurons": shape.neurons, "k": shape.k}
         widths = f"{len(shape.widths)} x {shape.widths[0]}" if len(set(shape.widths)) == 1 else str(shape.widths)
-        ends = (accuracy.mean, accuracy.low, accuracy.high) if accuracy else (None, None, None)
-        of_training = dict(zip(("accuracy", "accuracy low", "accuracy high"), ends, strict=True))
-        rows.append({**row, "widths": widths, **costs.counted, **of_training})
+        rows.append({**row, "widths": widths, **costs.counted, **untrained})
+        if shape in bench.accuracy:
+            rows[-1] |= bench.mean_accuracy(shape).columns("accuracy", " ")
         for name, timing in costs.timed.items():
             low, high = timing.quartiles
             row |= {name: timing.median, f"{name}, first quartile": low, f"{name}, third quartile": high}

@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -24,10 +24,10 @@ def print_outcome(outcome: "Outcome", address: "Address") -> None:
     answer = outcome.answer
     console.print(f"\n{answer.title} ({answer.scale} scale)", style="bold")
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for heading in ("verdict", "claim", "effect", "95 % interval"):
-        long = heading == "claim"  # goes on in the next line where the terminal is narrow: never cut
-        justify: JustifyMethod = "right" if heading == "effect" else "left"
-        table.add_column(heading, no_wrap=not long, overflow="fold" if long else "ellipsis", justify=justify)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("claim", overflow="fold")  # goes on in the next line where the terminal is narrow: never cut
+    table.add_column("effect", no_wrap=True, justify="right")
+    table.add_column("95 % interval", no_wrap=True)
     for claim in answer.claims:
         mark, colour = MARKS[claim.verdict]
         verdict = Text(f"{mark} {claim.verdict}", style=colour)

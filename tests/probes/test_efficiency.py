@@ -15,7 +15,6 @@ from dlexp.probes import step_cost
 from dlexp.probes.efficiency import (
     BLOCKS,
     Timing,
-    counted_flops,
     mlp_flops,
     prediction,
     prediction_bytes,
@@ -24,6 +23,7 @@ from dlexp.probes.efficiency import (
     training_bytes,
     training_step,
 )
+from dlexp.training.flops import counted_flops
 
 
 def net_of(widths: list[int]) -> nn.Sequential:

@@ -1,7 +1,7 @@
 """Nets of the same initial weights of which different subsets of the parameters learn, at several depths and widths."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from dlexp.comparison.tuned import Contender, Tuned, scores_of, tune_and_train
@@ -60,9 +60,8 @@ def subset_contender(lab: Lab, name: str, subset: str, shape: Shape, start: Star
         inner = {key: value for key, value in model.items() if key != "weights"}
         target = "dlexp.models.random_scales.with_random_scales"
         model = {"_target_": target, "net": {**inner, "_partial_": True}}
-    trainer = replace(base.trainer, snapshot_epochs=sorted({0, *base.trainer.snapshot_epochs}))
     only = {"_target_": "dlexp.training.subsets.LearnOnly", "subset": subset}
-    return Contender(name, {"model": model, "trainer": trainer, "callbacks": [only]})
+    return Contender(name, {"model": model, "trainer": base.trainer.keeping_start(), "callbacks": [only]})
 
 
 def train_subsets(

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dlexp.data import Split
-from dlexp.errors import DlexpError
-from dlexp.models import state_hash
 from dlexp.models.inputs import bare
 from dlexp.probes.activations import captured
+from dlexp.probes.interventions import checked
 from dlexp.training.evaluate import accuracy, device_of, evaluating
 
 NEAR_ZERO = 0.01  # |gamma| below which Frankle et al. count a feature as disabled
@@ -66,19 +65,11 @@ def switched_off(net: nn.Module, units: Units) -> Iterator[None]:
         DlexpError: the block changed other weights, or the old bits are not back (checked by SHA-256).
     """
     layers = normalisations(net)
-    before = state_hash(net)
-    kept = {name: layers[name].weight.detach().clone() for name in units}
-    try:
+    with checked(net, [layers[name].weight for name in units], "switching units off"):
         with torch.no_grad():
             for name, mask in units.items():
                 layers[name].weight.masked_fill_(mask.to(layers[name].weight.device), 0)
         yield
-    finally:
-        with torch.no_grad():
-            for name, old in kept.items():
-                layers[name].weight.copy_(old)
-        if state_hash(net) != before:
-            raise DlexpError("after switching units off, the weights of the net are not what they were")
 
 
 def accuracy_without(net: nn.Module, units: Units, split: Split) -> float:

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.flop_counter import FlopCounterMode
 
 from dlexp.probes.peak_memory import peak_bytes
 from dlexp.probes.step_cost import alternated_seconds
@@ -22,19 +21,8 @@ from dlexp.training.evaluate import evaluating
 BLOCKS = 5  # into which the rounds of a measurement are cut, for intervals
 
 
-def counted_flops(net: nn.Module, x: Tensor) -> int:
-    """Floating-point operations of one prediction of the batch `x`, by torch's FlopCounterMode.
-
-    Matrix products and convolutions only, two operations per multiplication with addition; biases, activations and
-    normalisation count nothing.
-    """
-    with evaluating(net), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        net(x)
-    return int(counter.get_total_flops())
-
-
 def mlp_flops(sizes: Iterable[int], batch_size: int = 1) -> int:
-    """The same in closed form for an MLP of `sizes` = (inputs, hidden ..., outputs): 2 B sum_i n_{i-1} n_i."""
+    """FLOPs as counted, closed form, for an MLP of `sizes` = (inputs, hidden ..., outputs): 2 B sum_i n_{i-1} n_i."""
     return 2 * batch_size * sum(fan_in * fan_out for fan_in, fan_out in pairwise(sizes))
 
 

@@ -8,16 +8,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from dlexp.probes.efficiency import (
-    Timing,
-    counted_flops,
-    prediction,
-    prediction_bytes,
-    side_by_side,
-    stored_bytes,
-    training_bytes,
-)
+from dlexp.probes.efficiency import Timing, prediction, prediction_bytes, side_by_side, stored_bytes, training_bytes
 from dlexp.stats import Interval, mean_interval, spearman
+from dlexp.training.flops import counted_flops
 
 PARAMETERS, FLOPS, DISK = "parameters", "FLOPs", "bytes on disk"
 PREDICTING, TRAINING = "peak bytes, predicting", "peak bytes, training"

@@ -15,7 +15,7 @@ from dlexp.data import Split
 from dlexp.probes.prefix_reuse import Reuse, parts_of
 from dlexp.probes.reinitialisation import State, layer_state, layer_uses, put_back
 from dlexp.training.batch_statistics import estimating, is_norm
-from dlexp.training.evaluate import evaluating
+from dlexp.training.evaluate import device_of, evaluating
 
 Statistics = Literal["snapshot", "kept", "reestimated"]
 STATISTICS: tuple[Statistics, ...] = ("snapshot", "kept", "reestimated")
@@ -54,7 +54,7 @@ def reestimated(
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:ESTIMATE_FROM]
     pieces = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     pieces = [piece for piece in pieces if len(piece) > 1] or pieces  # one sample has no variance
-    device = next(net.parameters()).device
+    device = device_of(net, train)
     batches = [train.inputs(piece.to(train.y.device)).to(device) for piece in pieces]
     with evaluating(net):
         parts = parts_of(net)

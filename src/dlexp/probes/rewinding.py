@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dlexp.data import Split
-from dlexp.errors import DlexpError
-from dlexp.models import state_hash
 from dlexp.models.layers import layer_names, layer_tensors
+from dlexp.probes.interventions import checked
 from dlexp.training.evaluate import predict
 
 State = Mapping[str, Tensor]  # a state dict of the whole net
@@ -40,21 +39,11 @@ def rewound(net: nn.Module, layer: str, state: State) -> Iterator[None]:
         if name not in state or state[name].shape != tensor.shape:
             has = tuple(state[name].shape) if name in state else "nothing"
             raise ValueError(f"the snapshot has {has} for {name}, the net {tuple(tensor.shape)}")
-    before = state_hash(net)
-    kept = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-    try:
-        _write(tensors, state)
+    with checked(net, tensors.values(), f"rewinding {layer}"):
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                tensor.copy_(state[name])
         yield
-    finally:
-        _write(tensors, kept)
-        if state_hash(net) != before:
-            raise DlexpError(f"after rewinding {layer}, the weights of the net are not what they were")
-
-
-def _write(tensors: Mapping[str, Tensor], values: State) -> None:
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            tensor.copy_(values[name])
 
 
 def with_random_signs(net: nn.Module, layer: str, state: State, generator: torch.Generator) -> dict[str, Tensor]:

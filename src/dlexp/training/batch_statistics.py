@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dlexp.data import Split
 from dlexp.training.batches import batches
-from dlexp.training.evaluate import evaluating
+from dlexp.training.evaluate import device_of, evaluating
 
 
 def is_norm(module: nn.Module) -> TypeGuard[_BatchNorm]:
@@ -44,7 +44,7 @@ def recompute_batch_norm(net: nn.Module, split: Split, batch_size: int = 512) ->
     norms = [module for module in net.modules() if is_norm(module)]
     if not norms:
         return
-    device = next(net.parameters()).device
+    device = device_of(net, split)
     with evaluating(net), estimating(norms):
         for index in batches(len(split), batch_size, torch.Generator().manual_seed(0), split.y.device):
             net(split.inputs(index).to(device))

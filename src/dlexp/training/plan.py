@@ -10,12 +10,12 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from dlexp.data import Dataset
 from dlexp.errors import InputError, nearest
 from dlexp.processes import available_cores
 from dlexp.training.batches import steps_per_epoch
+from dlexp.training.flops import counted_flops
 from dlexp.training.recipe import Recipe, canonical_json
 from dlexp.training.single import build
 from dlexp.training.stackable import stack_key, why_not_stackable
@@ -159,7 +159,6 @@ def _seconds(
 
 def flops_per_step(recipe: Recipe, dataset: Dataset) -> float:
     """Floating-point operations of one training step: three forward passes' worth, from a batch of one."""
-    with torch.random.fork_rng([]), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        net = build(recipe, dataset).eval()
-        net(dataset.train.inputs(slice(0, 1)).cpu())
-    return 3.0 * float(counter.get_total_flops()) * min(recipe.trainer.batch_size, len(dataset.train))
+    with torch.random.fork_rng([]):
+        one = counted_flops(build(recipe, dataset), dataset.train.inputs(slice(0, 1)).cpu())
+    return 3.0 * one * min(recipe.trainer.batch_size, len(dataset.train))

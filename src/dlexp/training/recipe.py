@@ -41,6 +41,10 @@ class Trainer:
         if late:
             raise ValueError(f"snapshot_epochs={late} lie beyond the last epoch ({self.epochs})")
 
+    def keeping_start(self) -> "Trainer":
+        """The same, and the initial weights are kept (`Trained.snapshots[0]`)."""
+        return dataclasses.replace(self, snapshot_epochs=sorted({0, *self.snapshot_epochs}))
+
 
 @dataclass(frozen=True)
 class Recipe:
